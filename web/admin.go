@@ -89,7 +89,7 @@ func (s *Server) accounts(ctx context.Context, actor *app.Actor, in *accountsIn)
 	out.Body.Total = page.Total
 	out.Body.Users = listOf(page.Users, func(u *store.User) accountOut {
 		sum := page.Sessions[u.ID]
-		account := accountOut{UserOut: userForm(u), Sessions: sum.Open}
+		account := accountOut{UserOut: accountForm(u), Sessions: sum.Open}
 		if !sum.SeenAt.IsZero() {
 			at := instant(sum.SeenAt.Time)
 			account.LastSeenAt = &at

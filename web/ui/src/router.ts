@@ -60,6 +60,7 @@ const routes: RouteRecordRaw[] = [
   },
   { path: "/setup", name: "setup", component: () => import("@/account/SetUp.vue"), meta: { who: "all", title: "setUp.title" } },
   { path: "/welcome/:step(key|course|class)?", name: "welcome", component: () => import("@/welcome/Welcome.vue"), meta: { bare: true, title: "welcome.title" } },
+  { path: "/two-factor", name: "must-set-up", component: () => import("@/account/MustSetUp.vue"), meta: { bare: true, title: "twoFactor.title" } },
   { path: "/reset", name: "reset", component: () => import("@/account/Reset.vue"), meta: { who: "all", title: "reset.title" } },
   { path: "/agents", name: "agents", component: () => import("@/agents/List.vue"), meta: { title: "agents.all.title" } },
   { path: "/agents/connect", name: "agent-connect", component: () => import("@/agents/Connect.vue"), meta: { title: "agents.connect.title" } },
@@ -75,4 +76,7 @@ export const router = createRouter({
   scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
 });
 
-router.beforeEach((to) => gate(to, useSession().signedIn));
+router.beforeEach((to) => {
+  const session = useSession();
+  return gate(to, session.signedIn, session.mustSetUp);
+});

@@ -86,6 +86,13 @@ export function pages(w) {
     t("keys", "", "/account/keys"),
     t("keys", "add", "/account/keys", { open: dialog("button", "Add a key") }),
     t("security", "", "/account/security"),
+    t("security", "two-factor password", "/account/security", { open: click("button", "Set up") }),
+    t("security", "two-factor key", "/account/security", { open: setUpTwoFactor, sizes: [390, 1024, 1600] }),
+    t("security", "two-factor on", "/account/security", { before: twoFactor({ on: true, since: "2026-09-01T08:00:00Z", recovery_codes_left: 2 }), wait: "main h2" }),
+    t("security", "recovery codes", "/account/security", { before: twoFactor({ on: true, since: "2026-09-01T08:00:00Z", recovery_codes_left: 2 }), open: newCodes }),
+    { page: "sign-in", state: "code", path: "/sign-in", wait: "form", before: codeNeeded, open: signInWrongly },
+    { page: "sign-in", state: "recovery code", path: "/sign-in", wait: "form", before: codeNeeded, open: async (page) => { await signInWrongly(page); await click("button", /recovery code/)(page); } },
+    { page: "two-factor", state: "asked of staff", as: teacher, path: "/two-factor", before: mustSetUp, wait: "form", zh: true },
     t("security", "new token", "/account/security", { open: dialog("button", "New token") }),
     o("installation", "", "/installation", { wait: "main [role=status]", zh: true }),
     o("installation", "all in order", "/installation", { before: finding((f) => (f.state === "ok" ? f : [])), wait: "main [role=status]" }),
@@ -120,11 +127,38 @@ export function pages(w) {
   return inBoth(shots);
 }
 
+// What is shown to who signs in with two factors, without anybody here having to.
+const altered = (path, what) => (page) =>
+  page.route(path, async (route) => {
+    if (route.request().method() !== "GET") return route.fallback();
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: { ...(await answer.json()), ...what } });
+  });
+const twoFactor = (what) => async (page) => {
+  await altered("**/users/me/two-factor", what)(page);
+  const recovery_codes = Array.from({ length: 10 }, (_, i) => `k4qa-7m2x-${"abcdefghij"[i]}3fz`);
+  await page.route("**/two-factor/recovery-codes", (route) => route.fulfill({ json: { recovery_codes } }));
+};
+const mustSetUp = altered("**/api/v1/users/me", { two_factor: "required" });
+const codeNeeded = (page) => page.route("**/login/access-token", (route) => route.fulfill({ status: 400, contentType: "application/problem+json", body: JSON.stringify({ code: "two_factor_needed", status: 400, title: "Bad Request", detail: "Enter the code", message: "Enter the code" }) }));
+async function setUpTwoFactor(page, _, { teacher }) {
+  await click("button", "Set up")(page);
+  await page.getByLabel("Present password").fill(teacher.password);
+  await click("button", "Continue")(page);
+  await page.getByRole("img", { name: /for a camera/ }).waitFor();
+}
+async function newCodes(page) {
+  await click("button", "New recovery codes")(page);
+  await page.getByRole("dialog").getByLabel("Present password").fill("what it is");
+  await click("button", "Make new codes")(page);
+  await page.getByText("I have kept them").waitFor();
+}
+
 async function signInWrongly(page) {
   await page.getByLabel("User name or e-mail").fill("ada");
   await page.getByLabel("Password", { exact: true }).fill("not hers");
   await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByRole("alert").first().waitFor();
+  await page.getByRole("alert").or(page.getByLabel("Code", { exact: true })).first().waitFor();
 }
 
 async function preview(page) {

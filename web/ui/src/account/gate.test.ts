@@ -10,6 +10,13 @@ describe("gate", () => {
     expect(gate(at("/home"), false)).toEqual({ name: "sign-in", query: {} });
   });
   it("leads who is signed in past the sign-in", () => expect(gate(at("/sign-in", "out"), true)).toEqual({ name: "home" }));
+  it("leads who has to set up two-factor sign-in there, and from there back", () => {
+    expect(gate(at("/rooms/1"), true, true)).toEqual({ name: "must-set-up", query: { to: "/rooms/1" } });
+    expect(gate(at("/home"), true, true)).toEqual({ name: "must-set-up", query: {} });
+    expect(gate({ ...at("/two-factor"), name: "must-set-up" }, true, true)).toBe(true);
+    expect(gate({ ...at("/two-factor"), name: "must-set-up" }, true)).toEqual({ name: "security" });
+    expect(gate(at("/join/ABC", "all"), true, true)).toBe(true);
+  });
   it("lets everybody join", () => {
     expect(gate(at("/join/ABC", "all"), false)).toBe(true);
     expect(gate(at("/join/ABC", "all"), true)).toBe(true);

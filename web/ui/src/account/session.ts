@@ -1,9 +1,12 @@
 import { defineStore } from "pinia";
 import { computed, ref } from "vue";
-import { form, GET, ok, onSignedOut, POST, renewed, type Schemas } from "@/api/client";
+import { form, GET, ok, onMustSetUp, onSignedOut, POST, renewed, type Schemas } from "@/api/client";
 import { Problem } from "@/api/problem";
 import { hear, show, tell, type Preferences } from "./prefer";
 import { anew, heard, hearTabs, tellTabs } from "./tabs";
+
+/** Whether the password was right, and a code of the second factor is to follow. */
+export const needsCode = (cause: unknown): boolean => cause instanceof Problem && cause.code === "two_factor_needed";
 
 /** Who uses the studio, and what the server says of itself. */
 export const useSession = defineStore("session", () => {
@@ -15,6 +18,8 @@ export const useSession = defineStore("session", () => {
   const staff = computed(() => me.value !== null && me.value.role !== "student" && me.value.role !== "guest");
   const admin = computed(() => me.value?.role === "admin" || me.value?.role === "super_admin");
   const operator = computed(() => me.value?.role === "super_admin");
+  /** The person can do nothing before two-factor sign-in is set up. */
+  const mustSetUp = computed(() => me.value?.two_factor === "required");
   const name = computed(() => me.value?.full_name || me.value?.username || me.value?.email || "");
 
   // Whom this page had last, signed in or not any more.
@@ -23,6 +28,9 @@ export const useSession = defineStore("session", () => {
   onSignedOut(() => {
     ended.value = me.value !== null;
     me.value = null;
+  });
+  onMustSetUp(() => {
+    if (me.value && !mustSetUp.value) void load().catch(() => {});
   });
   hearTabs((person) => {
     switch (heard(me.value?.id ?? "", person)) {
@@ -88,11 +96,17 @@ export const useSession = defineStore("session", () => {
     await take(await ok(GET("/api/v1/users/me")));
   }
 
+  /** Ends a sign-in that needs a code. */
+  async function signInWithCode(code: string): Promise<void> {
+    await ok(POST("/api/v1/login/access-token/code", { body: { code } }));
+    await take(await ok(GET("/api/v1/users/me")));
+  }
+
   async function signOut(): Promise<void> {
     await ok(POST("/api/v1/login/logout"));
     me.value = null;
     tellTabs("");
   }
 
-  return { me, meta, ended, signedIn, staff, admin, operator, name, load, take, prefer, signIn, signOut };
+  return { me, meta, ended, signedIn, staff, admin, operator, mustSetUp, name, load, take, prefer, signIn, signInWithCode, signOut };
 });

@@ -18,6 +18,12 @@ export function onSignedOut(then: () => void): void {
   whenSignedOut = then;
 }
 
+let whenHeld = (): void => {};
+/** Calls the function when the server refuses everything until two-factor sign-in is set up. */
+export function onMustSetUp(then: () => void): void {
+  whenHeld = then;
+}
+
 // One renewal serves all requests that met a 401 at the same time. Other tabs may renew as
 // well: the lock of the browser lets one after the other, and the server takes the renewal
 // before last for a short while.
@@ -79,7 +85,9 @@ export async function ok<T>(answer: Promise<Answer<T>>): Promise<Exclude<T, unde
   if (!response.ok) {
     // The body was read already.
     const text = error === undefined || typeof error === "string" ? (error ?? "") : JSON.stringify(error);
-    throw await problemOf(new Response(text, { status: response.status, headers: response.headers }));
+    const problem = await problemOf(new Response(text, { status: response.status, headers: response.headers }));
+    if (problem.code === "two_factor_required") whenHeld();
+    throw problem;
   }
   return data as Exclude<T, undefined>;
 }

@@ -32,7 +32,7 @@ export const useLive = defineStore("live", () => {
   let times = 0;
 
   function start(): void {
-    if (connection || !session.me) return;
+    if (connection || !session.me || session.mustSetUp) return;
     forgetOthers(session.me.id);
     void load();
     connection = new Connection({
@@ -70,7 +70,7 @@ export const useLive = defineStore("live", () => {
   }
 
   watch(
-    () => session.me?.id,
+    () => !session.mustSetUp && session.me?.id,
     () => {
       stop();
       start();
