@@ -50,7 +50,8 @@ func (q Queries) matching(f UserFilter) *bun.SelectQuery {
 // FilteredUsers lists accounts.
 func (q Queries) FilteredUsers(ctx context.Context, f UserFilter) ([]User, error) {
 	found := q.matching(f).Column("u.id")
-	order := "u.id DESC"
+	// Not by the ids alone: those of accounts from another system do not say how old they are.
+	order := "u.created_at DESC, u.id DESC"
 	switch f.Order {
 	case UsersByEmail:
 		order = "u.search_text, u.id"
@@ -59,13 +60,13 @@ func (q Queries) FilteredUsers(ctx context.Context, f UserFilter) ([]User, error
 			found = found.Where("(u.search_text, u.id) > (SELECT a.search_text, a.id FROM users AS a WHERE a.id = ?)", f.After.ID)
 		}
 	case UsersOldest:
-		order = "u.id"
+		order = "u.created_at, u.id"
 		if f.After != nil {
-			found = found.Where("u.id > ?", f.After.ID)
+			found = found.Where("(u.created_at, u.id) > (SELECT a.created_at, a.id FROM users AS a WHERE a.id = ?)", f.After.ID)
 		}
 	default:
 		if f.After != nil {
-			found = found.Where("u.id < ?", f.After.ID)
+			found = found.Where("(u.created_at, u.id) < (SELECT a.created_at, a.id FROM users AS a WHERE a.id = ?)", f.After.ID)
 		}
 	}
 	var rows []User

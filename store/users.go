@@ -100,7 +100,7 @@ func (q Queries) UserByLogin(ctx context.Context, login string) (*User, error) {
 
 // Users lists accounts, newest first.
 func (q Queries) Users(ctx context.Context, p Page) (*Listing[User], error) {
-	return listing(ctx, listed[User]{places: p.on(q.db.NewSelect().Model((*User)(nil)).OrderExpr("u.id DESC")), key: "u.id", size: "1024",
+	return listing(ctx, listed[User]{places: p.on(q.db.NewSelect().Model((*User)(nil)).OrderExpr("u.created_at DESC, u.id DESC")), key: "u.id", size: "1024",
 		rows: q.everything,
 		id:   func(u *User) string { return u.ID }})
 }

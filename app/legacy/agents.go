@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/schedule"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -143,7 +144,7 @@ func (r row) trigger(column string) store.JSON {
 		}
 	}
 	if _, err := schedule.ParseTrigger(string(text)); err != nil {
-		r.p.report.decide(r.table, r.own(), "has a trigger that cannot be read, so the agent speaks only when it is called: %v", err)
+		r.p.report.decide(r.table, r.own(), "has a trigger that cannot be read, so the agent speaks only when it is called: %v", app.Explain(err))
 	}
 	return text
 }
@@ -155,7 +156,7 @@ func (r row) schedule(column string) store.JSON {
 		return ""
 	}
 	if _, err := schedule.ParseSchedule(string(text), time.UTC); err != nil {
-		r.p.report.decide(r.table, r.own(), "has a schedule that cannot be read, so the agent is silent: %v", err)
+		r.p.report.decide(r.table, r.own(), "has a schedule that cannot be read, so the agent is silent: %v", app.Explain(err))
 		return text
 	}
 	if strings.Contains(string(text), ":") {

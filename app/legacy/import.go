@@ -55,7 +55,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, o Options) (
 		return err
 	}
 	defer func() { err = errors.Join(err, p.src.Close()) }()
-	if p, err = newPlan(p); err != nil {
+	if err := p.detect(); err != nil {
 		return err
 	}
 	if o.DryRun {

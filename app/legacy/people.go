@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -74,7 +75,7 @@ func (r row) oldUser() oldUser {
 		typed := *u.FullName
 		if err := r.p.rules.PersonName(u.FullName); err != nil {
 			*u.FullName = strings.TrimSpace(typed)
-			say.decide("user", id, "keeps a name that nobody could set here: %v", err)
+			say.decide("user", id, "keeps a name that nobody could set here: %v", app.Explain(err))
 		}
 	}
 	return u
@@ -148,7 +149,7 @@ func (p *plan) address(u *oldUser, typed string, taken logins) (address, plain s
 		return "", typed
 	case err != nil:
 		address = typed
-		p.report.decide("user", u.ID, "keeps an address that nobody could set here: %v", err)
+		p.report.decide("user", u.ID, "keeps an address that nobody could set here: %v", app.Explain(err))
 	case address != u.email:
 		p.report.change("user", u.ID, "its address %q is now %q", u.email, address)
 	}
@@ -175,7 +176,7 @@ func (p *plan) username(u *oldUser, taken logins) string {
 		p.report.decide("user", u.ID, "its user name %q is left out: it could be taken for an address", typed)
 		return ""
 	case err != nil:
-		p.report.decide("user", u.ID, "keeps a user name that nobody could set here: %v", err)
+		p.report.decide("user", u.ID, "keeps a user name that nobody could set here: %v", app.Explain(err))
 	case *name != u.username:
 		p.report.change("user", u.ID, "its user name %q is now %q", u.username, *name)
 		typed = *name

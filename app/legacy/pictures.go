@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/picture"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -85,7 +86,7 @@ func (p *plan) picture(u *store.User, address string) {
 	switch {
 	case !local:
 		if err := p.rules.AvatarURL(&address); err != nil {
-			p.report.leave(of, u.ID, "its address is none: %v", err)
+			p.report.leave(of, u.ID, "its address is none: %v", app.Explain(err))
 			return
 		}
 		u.AvatarURL = &address

@@ -76,11 +76,11 @@ type plan struct {
 	lines     int64 // of threads
 }
 
-// newPlan finds out which version of the old system a source is.
-func newPlan(p *plan) (*plan, error) {
+// detect finds out which version of the old system a source is.
+func (p *plan) detect() error {
 	tables := p.src.Tables()
 	if tables["user"] == nil || tables["room"] == nil || tables["message"] == nil {
-		return nil, errors.New("this is no database of CoAgent Studio: it needs the tables user, room and message")
+		return errors.New("this is no database of CoAgent Studio: it needs the tables user, room and message")
 	}
 	switch {
 	case slices.Contains(tables["room"], "course_id"):
@@ -89,17 +89,17 @@ func newPlan(p *plan) (*plan, error) {
 		p.head = true
 		p.courseTable, p.linkTable, p.courseID = "space", "user_space_link", "space_id"
 	default:
-		return nil, errors.New("the table room has neither course_id nor space_id, so this is a version of CoAgent Studio that the import does not know")
+		return errors.New("the table room has neither course_id nor space_id, so this is a version of CoAgent Studio that the import does not know")
 	}
 	for table, needed := range map[string][]string{"user": {"id", "email", "role"}, "room": {"id", "name"},
 		"message": {"id", "room_id", "content", "created_at"}, p.courseTable: {"id", "title", "owner_id"}} {
 		for _, column := range needed {
 			if !slices.Contains(tables[table], column) {
-				return nil, fmt.Errorf("the table %s has no column %s, so this is a version of CoAgent Studio that the import does not know", table, column)
+				return fmt.Errorf("the table %s has no column %s, so this is a version of CoAgent Studio that the import does not know", table, column)
 			}
 		}
 	}
-	return p, nil
+	return nil
 }
 
 // make judges every row.

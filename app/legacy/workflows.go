@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -32,7 +33,7 @@ func (p *plan) workflowsOf(ctx context.Context, attached map[string][]int) error
 			err = p.rules.Graph(graph)
 		}
 		if err != nil {
-			p.keep(r, "the workflow has no counterpart here: %v", err)
+			p.keep(r, "the workflow has no counterpart here: %v", app.Explain(err))
 			return
 		}
 		made := map[string]string{}

@@ -121,7 +121,7 @@ func removeLeft(folder string) {
 	left, _ := filepath.Glob(filepath.Join(folder, spoolPrefix+"*"))
 	for _, dir := range left {
 		lock := flock.New(filepath.Join(dir, "lock"))
-		if st, err := os.Stat(dir); err != nil || time.Since(st.ModTime()) < time.Second {
+		if st, err := os.Stat(dir); err != nil || time.Since(st.ModTime()) < time.Minute && !exists(lock.Path()) {
 			continue // another process makes it right now
 		}
 		if free, err := lock.TryLock(); err == nil && free {
@@ -129,6 +129,11 @@ func removeLeft(folder string) {
 			_ = os.RemoveAll(dir)
 		}
 	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func (s *spool) table(name string, columns []column) error {
