@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/config"
@@ -79,6 +80,9 @@ func (p *plan) look(ctx context.Context, db *store.DB, source, settings string) 
 		if table != "" {
 			return nil, fmt.Errorf("the database is not empty, its table %s has rows: import into a new one (for SQLite another data_dir)", table)
 		}
+		if err := nobodyServes(ctx, db, p.now); err != nil {
+			return nil, err
+		}
 		pr = nil
 		if accounts == 0 {
 			break
@@ -99,6 +103,24 @@ func (p *plan) look(ctx context.Context, db *store.DB, source, settings string) 
 		pr.Kept = p.bootstrap.ID
 	}
 	return pr, nil
+}
+
+// deadAfter is how long a process that tells nothing is taken for one that runs.
+const deadAfter = 30 * time.Second
+
+// nobodyServes refuses a database on Postgres that a server works with right now: it has
+// looked whether the database is whole when it started. On SQLite the folder's lock says so.
+func nobodyServes(ctx context.Context, db *store.DB, now time.Time) error {
+	if !db.Postgres() || db.CheckSchema(ctx) != nil {
+		return nil
+	}
+	nodes, err := db.Nodes(ctx)
+	for _, n := range nodes {
+		if n.SeenAt.After(now.Add(-deadAfter)) {
+			return errors.New("a coagent runs on this database: stop it, wait half a minute, and run the import again")
+		}
+	}
+	return err
 }
 
 // begin marks the database as one that is being filled, and brings its schema up to date.
