@@ -16,11 +16,13 @@ import (
 // words is written with the message.
 
 // placeFree is the first free place in time from $23 on. FTS5 finds rows by it, so each is
-// taken once. With one for each 1/16 ms the first one is nearly always free.
-const placeFree = `COALESCE((SELECT p.search_pos + 1 FROM messages AS p
-		WHERE p.search_pos >= $23 AND EXISTS (SELECT 1 FROM messages AS taken WHERE taken.search_pos = $23)
-			AND NOT EXISTS (SELECT 1 FROM messages AS next WHERE next.search_pos = p.search_pos + 1)
-		ORDER BY p.search_pos LIMIT 1), $23)`
+// taken once. With one for each 1/16 ms the first one is nearly always free, and then no
+// other row is read, however many are behind it.
+const placeFree = `CASE WHEN EXISTS (SELECT 1 FROM messages AS taken WHERE taken.search_pos = $23)
+	THEN (SELECT p.search_pos + 1 FROM messages AS p
+		WHERE p.search_pos >= $23 AND NOT EXISTS (SELECT 1 FROM messages AS next WHERE next.search_pos = p.search_pos + 1)
+		ORDER BY p.search_pos LIMIT 1)
+	ELSE $23 END`
 
 // courseMark is the lexeme of a room's course, on Postgres.
 const courseMark = "array_to_tsvector(ARRAY['/c' || replace(course_id, '-', '')])"

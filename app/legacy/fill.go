@@ -50,7 +50,13 @@ func realRun(ctx context.Context, cfg *config.Config, log *slog.Logger, o Option
 			return err
 		}
 	}
+	if err := f.DB.QuickIndex(ctx, true); err != nil {
+		return err
+	}
 	if err := w.run(ctx); err != nil {
+		return err
+	}
+	if err := f.DB.QuickIndex(ctx, false); err != nil {
 		return err
 	}
 	return w.finish(ctx, o)
