@@ -190,7 +190,7 @@ func (o *otherCallers) late(t *testing.T, r row, c *caller, person string) {
 		}
 	}
 	for _, foreign := range []*caller{c.with("Origin", "https://evil.example"), c.with("Origin", "null"), c.with("Sec-Fetch-Site", "cross-site")} {
-		wantProblem(t, r.ask(t, o.w, foreign), http.StatusForbidden, errForeignOrigin.Message)
+		wantProblem(t, r.ask(t, o.w, foreign), http.StatusForbidden, foreignDetail(foreign.extra.Get("Origin"), host))
 	}
 }
 

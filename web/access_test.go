@@ -10,6 +10,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -808,6 +809,17 @@ func TestSocketAccess(t *testing.T) {
 	})
 }
 
+// foreignDetail is the text to a page at an origin, from a server that is known as own.
+func foreignDetail(origin, own string) string {
+	from := "of another site"
+	advice := "set http.public_url to it; to let the pages of another site in, list it in http.cors_origins."
+	if config.CanonicalOrigin(origin) != "" {
+		from = "at " + origin + ", and this server is known as " + own
+		advice = "set http.public_url to it, or let the proxy pass on Host; to let the pages of another site in, list it in http.cors_origins."
+	}
+	return "This request comes from a page " + from + ". If people open CoAgent Studio at that address, " + advice
+}
+
 // A page of another site must not change anything, whoever is signed in.
 func TestForeignOrigin(t *testing.T) {
 	t.Parallel()
@@ -818,11 +830,10 @@ func TestForeignOrigin(t *testing.T) {
 		}
 		t.Run(r.method+" "+r.path, func(t *testing.T) {
 			path := fill(r.path, []string{w.room, w.agent})
-			const detail = "This request comes from a page of another site. If people open CoAgent Studio at that address, set http.public_url to it; " +
-				"to let the pages of another site in, list it in http.cors_origins."
 			for _, h := range [][2]string{{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"},
 				{"Origin", "http://" + w.Addr.String() + ".evil.example"}} {
-				wantProblem(t, w.as(superAdmin).with(h[0], h[1]).do(t, r.method, path, body{}), http.StatusForbidden, detail)
+				wantProblem(t, w.as(superAdmin).with(h[0], h[1]).do(t, r.method, path, body{}), http.StatusForbidden,
+					foreignDetail(w.as(superAdmin).with(h[0], h[1]).extra.Get("Origin"), "http://"+w.Addr.String()))
 			}
 		})
 	}

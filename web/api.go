@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -55,7 +56,7 @@ type registered struct {
 
 // apiConfig is huma's configuration for the contract: no $schema members, no Link
 // headers, no routes of huma's own. Of unknown members see names.
-func apiConfig(version string) huma.Config {
+func apiConfig(version, base string) huma.Config {
 	cfg := huma.DefaultConfig("CoAgent Studio", version)
 	cfg.CreateHooks = nil
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "", "", ""
@@ -68,7 +69,7 @@ func apiConfig(version string) huma.Config {
 		"lower case with hyphens. A body whose schema has additionalProperties or unevaluatedProperties false is refused for a member that is not listed, or that comes twice; in other " +
 		"bodies such members are ignored. A change keeps what is not sent. A list that comes in pages has a Link to the next one, which is missing behind the last page."
 	cfg.Info.License = &huma.License{Name: "MIT", Identifier: "MIT"}
-	cfg.Servers = []*huma.Server{{URL: "/", Description: "Where this document is"}}
+	cfg.Servers = []*huma.Server{{URL: cmp.Or(base, "/"), Description: "Where this document is"}}
 	cfg.Tags = documentTags()
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"cookie": {Type: "apiKey", In: "cookie", Name: cookieAccess, Description: "What signing in sets; browsers send it by themselves."},

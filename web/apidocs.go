@@ -22,6 +22,9 @@ func (s *Server) apiDocs() error {
 		if err != nil {
 			return err
 		}
+		if s.base != "" && !strings.HasSuffix(f.Name(), ".br") {
+			body = []byte(underBase.Replace(string(body), s.base))
+		}
 		name, file := embeddedOf(f.Name(), body)
 		if page, isPage := strings.CutSuffix(name, ".html"); isPage {
 			s.plain("/"+page, underDocsPolicy, file.send)

@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -41,6 +42,10 @@ type cookiesOut struct {
 }
 
 func (s *Server) cookie(name, value, path string, maxAge int) http.Cookie {
+	// Two installations on one host have cookies of the same names, each below its own path.
+	if s.base != "" {
+		path = s.base + strings.TrimSuffix(path, "/")
+	}
 	return http.Cookie{Name: name, Value: value, Path: path, MaxAge: maxAge, HttpOnly: true,
 		Secure: s.https, SameSite: http.SameSiteLaxMode}
 }

@@ -19,7 +19,8 @@ import (
 // It also hides the declared length, as if the body came in chunks. Otherwise fasthttp
 // would wait for the first bytes of the body before the head is checked. arrive puts the
 // length back.
-func boundsOf(head *fasthttp.RequestHeader) fasthttp.RequestConfig {
+func (s *Server) boundsOf(head *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	s.withoutBase(head)
 	if head.ContentLength() > 0 {
 		head.SetContentLength(-1)
 	}

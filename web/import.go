@@ -82,7 +82,7 @@ func (s *Server) importMembers(ctx context.Context, actor *app.Actor, in *import
 		if r.Refusal != nil {
 			r.Message = r.Refusal.In(requestOf(ctx).language())
 		}
-		return importedOut{Line: r.Line, Email: r.Email, Name: r.Name, Login: r.Username, Status: r.Status, Message: r.Message, Link: linkForm(r.Link)}
+		return importedOut{Line: r.Line, Email: r.Email, Name: r.Name, Login: r.Username, Status: r.Status, Message: r.Message, Link: s.linkForm(r.Link)}
 	})
 	return out, nil
 }

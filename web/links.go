@@ -13,15 +13,16 @@ import (
 // linkOut is a link in the one answer that shows it.
 type linkOut struct {
 	URLPath   string    `json:"url_path" doc:"Behind this server's address: a form for the password"`
+	URL       *string   `json:"url" doc:"The same as an address; null without http.public_url"`
 	Token     string    `json:"token"`
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-func linkForm(l *app.PasswordLink) *linkOut {
+func (s *Server) linkForm(l *app.PasswordLink) *linkOut {
 	if l == nil {
 		return nil
 	}
-	return &linkOut{URLPath: l.URLPath, Token: l.Token, ExpiresAt: instant(l.ExpiresAt)}
+	return &linkOut{URLPath: l.URLPath, URL: s.publicLink(l.URLPath), Token: l.Token, ExpiresAt: instant(l.ExpiresAt)}
 }
 
 func (s *Server) makePasswordLink(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[linkOut], error) {
@@ -29,7 +30,7 @@ func (s *Server) makePasswordLink(ctx context.Context, actor *app.Actor, in *one
 	if err != nil {
 		return nil, err
 	}
-	return &oneOut[linkOut]{*linkForm(l)}, nil
+	return &oneOut[linkOut]{*s.linkForm(l)}, nil
 }
 
 type usePasswordLinkIn struct {

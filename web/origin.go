@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -16,9 +17,20 @@ import (
 	"github.com/coagent-studio/coagent/app/wording"
 )
 
-var errForeignOrigin = &app.Error{Kind: app.KindForbidden, Code: wording.ForeignOrigin,
-	Message: "This request comes from a page of another site. If people open CoAgent Studio at that address, set http.public_url to it; " +
-		"to let the pages of another site in, list it in http.cors_origins."}
+// foreignOrigin says what came and what the server knows itself as: mostly a proxy hides the
+// name that people use, and http.public_url does not tell it.
+func (s *Server) foreignOrigin(c *fiber.Ctx, origin string) error {
+	e := &app.Error{Kind: app.KindForbidden, Code: wording.ForeignOrigin}
+	known := cmp.Or(config.CanonicalOrigin(s.cfg.HTTP.PublicURL), config.CanonicalOrigin("http://"+s.host(c)), "another name")
+	e.Text = wording.Of("This request comes from a page at %s, and this server is known as %s. If people open CoAgent Studio at that address, set http.public_url to it, or let the proxy pass on Host; "+
+		"to let the pages of another site in, list it in http.cors_origins.", origin, known)
+	if config.CanonicalOrigin(origin) == "" {
+		e.Text = wording.Of("This request comes from a page of another site. If people open CoAgent Studio at that address, set http.public_url to it; " +
+			"to let the pages of another site in, list it in http.cors_origins.")
+	}
+	e.Message = e.Text.String()
+	return e
+}
 
 // defaultPolicy is the Content-Security-Policy of answers that are no page: whatever a
 // browser takes them for, they run nothing of others.
@@ -194,7 +206,7 @@ func (s *Server) foreign(c *fiber.Ctx) error {
 		s.log.Warn("a request from a page of another site is refused: if people open this server at that origin, set http.public_url to it; "+
 			"if that site's pages may call, list it in http.cors_origins", "origin", origin, "host", s.host(c))
 	}
-	return errForeignOrigin
+	return s.foreignOrigin(c, origin)
 }
 
 // host returns the server's host as the client named it.

@@ -47,7 +47,7 @@ func (s *Server) unmatched(c *fiber.Ctx) error {
 	if twin == "" || len(s.methodsAt(twin)) == 0 {
 		return s.nothing(c, s.clientFile(c))
 	}
-	return redirect(c, twin)
+	return s.redirect(c, twin)
 }
 
 // nothing answers with a page when a person opened an address that does not exist.
@@ -58,7 +58,7 @@ func (s *Server) nothing(c *fiber.Ctx, err error) error {
 		return err
 	}
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
-	return c.Status(missing).SendString(nowhere)
+	return c.Status(missing).SendString(strings.Replace(nowhere, `href="/"`, `href="`+s.base+`/"`, 1))
 }
 
 // nowhere repeats nothing from the request.

@@ -30,7 +30,7 @@ var queueMethods = []string{http.MethodGet, http.MethodPost, http.MethodPut, htt
 // queuePage mounts River's page about the job queue, for those who operate the server.
 // Changes made there pass our check of the origin like all others.
 func (s *Server) queuePage() error {
-	ui, err := s.app.QueueUI(pathQueue)
+	ui, err := s.app.QueueUI(s.base + pathQueue)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (s *Server) queuePage() error {
 		if err := s.operate(c, actor); err != nil {
 			return err
 		}
-		if err := adaptor.HTTPHandlerFunc(func(w http.ResponseWriter, r *http.Request) { ui.ServeHTTP(w, r.WithContext(ctx)) })(c); err != nil {
+		if err := adaptor.HTTPHandlerFunc(func(w http.ResponseWriter, r *http.Request) { ui.ServeHTTP(w, s.withBase(r.WithContext(ctx))) })(c); err != nil {
 			return err
 		}
 		return queueProblem(c)
@@ -69,7 +69,7 @@ func (s *Server) operator(c *fiber.Ctx) error {
 		err = app.Check(actor, app.ActOperate, app.Resource{})
 	}
 	if app.KindOf(err) == app.KindUnauthenticated && c.Method() == http.MethodGet && strings.Contains(c.Get(fiber.HeaderAccept), fiber.MIMETextHTML) {
-		return c.Redirect("/", http.StatusSeeOther)
+		return c.Redirect(s.base+"/", http.StatusSeeOther)
 	}
 	if err != nil {
 		return err

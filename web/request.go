@@ -238,7 +238,7 @@ func (s *Server) actor(c *fiber.Ctx, at route) (*app.Actor, error) {
 		return s.app.Authenticate(c.UserContext(), accessToken(c))
 	}
 	if !s.fromOurPage(c) {
-		return nil, errForeignOrigin
+		return nil, s.foreign(c)
 	}
 	return s.app.AuthenticateLate(c.UserContext(), token)
 }

@@ -67,6 +67,7 @@ type Server struct {
 	foreigners foreignOrigins
 	proxies    []netip.Prefix // whose X-Forwarded-* headers are believed
 	https      bool
+	base       string // the path of http.public_url, "" for none
 	bodies     *bodies
 	large      largeFrames // of sockets
 	v2, mine   *v2Frames
@@ -82,12 +83,12 @@ type Server struct {
 func NewServer(a *app.App, cfg *config.Config, log *slog.Logger, version string) (*Server, error) {
 	installProblems()
 	s := &Server{app: a, cfg: cfg, log: log, telemetry: a.Telemetry(), https: overHTTPS(cfg), bodies: newBodies(&cfg.HTTP), v2: newV2Frames(chanV2), mine: newV2Frames(chanMe),
-		origins: allowedOrigins(cfg), answers: newAnswers(int64(cfg.Limits.AnswersAtOnce), int64(cfg.Limits.AnswersPerPerson))}
+		origins: allowedOrigins(cfg), base: cfg.BasePath(), answers: newAnswers(int64(cfg.Limits.AnswersAtOnce), int64(cfg.Limits.AnswersPerPerson))}
 	var err error
 	if s.proxies, err = trustedProxies(cfg.HTTP.TrustedProxies); err != nil {
 		return nil, err
 	}
-	if s.studio, err = openStudio(studioui.Files()); err != nil {
+	if s.studio, err = openStudio(studioui.Files(), s.base); err != nil {
 		return nil, err
 	}
 	if cfg.Web.UIDir != "" {
@@ -117,7 +118,7 @@ func NewServer(a *app.App, cfg *config.Config, log *slog.Logger, version string)
 		ErrorHandler:            s.failed,
 	})
 	s.fiber.Use(s.observe, s.secureHeaders, s.checkHead, s.checkOrigin, s.admitAddress, s.ownMethods)
-	s.api = humafiber.New(s.fiber, apiConfig(version))
+	s.api = humafiber.New(s.fiber, apiConfig(version, s.base))
 	s.api.UseMiddleware(adapt)
 	if err := s.queuePage(); err != nil {
 		return nil, err
@@ -128,7 +129,7 @@ func NewServer(a *app.App, cfg *config.Config, log *slog.Logger, version string)
 	s.fixed = s.fixedNames()
 	s.fiber.Use(s.unmatched)
 	srv := s.fiber.Server()
-	srv.HeaderReceived = boundsOf
+	srv.HeaderReceived = s.boundsOf
 	srv.Handler = s.eachRequest(s.knownMethods(srv.Handler))
 	failed := srv.ErrorHandler
 	srv.ErrorHandler = func(ctx *fasthttp.RequestCtx, err error) {

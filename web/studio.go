@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	studioui "github.com/coagent-studio/coagent/web/ui"
 )
@@ -17,7 +19,33 @@ import (
 // router finds the page.
 type studio struct{ files map[string]*embedded }
 
-func openStudio(files fs.FS) (*studio, error) {
+// rootMark is where the page learns at which path of its host the installation is, and
+// ownFile how it names the files beside it.
+const (
+	rootMark = `<meta name="coagent-root" content="`
+	ownFile  = `="./`
+)
+
+// placed is the studio's page for a path of its host. The page is asked for at addresses of
+// any depth, so it names its files from the root of the host.
+func placed(page *embedded, base string) (*embedded, error) {
+	body := page.body
+	if page.brotli {
+		var err error
+		if body, err = fasthttp.AppendUnbrotliBytes(nil, body); err != nil {
+			return nil, err
+		}
+	}
+	if !bytes.Contains(body, []byte(rootMark+`"`)) || !bytes.Contains(body, []byte(ownFile)) {
+		return nil, errors.New("the studio's page does not say where it takes its path: run make ui")
+	}
+	body = bytes.ReplaceAll(body, []byte(ownFile), []byte(`="`+base+`/`))
+	body = bytes.Replace(body, []byte(rootMark), []byte(rootMark+base), 1)
+	_, f := embeddedOf(indexFile, body)
+	return f, nil
+}
+
+func openStudio(files fs.FS, base string) (*studio, error) {
 	s := &studio{files: map[string]*embedded{}}
 	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -33,6 +61,9 @@ func openStudio(files fs.FS) (*studio, error) {
 	})
 	if err == nil && s.files[indexFile] == nil {
 		err = errors.New("the studio was not built: run make ui")
+	}
+	if err == nil {
+		s.files[indexFile], err = placed(s.files[indexFile], base)
 	}
 	return s, err
 }
@@ -87,12 +118,12 @@ func (s *Server) studioPages() {
 			if s.ui == nil {
 				return s.studio.index(c)
 			}
-			return redirect(c, pathStudio+at)
+			return s.redirect(c, pathStudio+at)
 		})
 	}
 	s.plain(pathStudio, func(c *fiber.Ctx) error {
 		if s.ui == nil {
-			return redirect(c, "/")
+			return s.redirect(c, "/")
 		}
 		return s.studio.index(c)
 	})
@@ -101,11 +132,11 @@ func (s *Server) studioPages() {
 
 // redirect leads to another path with the same query, for now: a client in web.ui_dir may
 // come or go.
-func redirect(c *fiber.Ctx, to string) error {
+func (s *Server) redirect(c *fiber.Ctx, to string) error {
 	if query := c.Request().URI().QueryString(); len(query) > 0 {
 		to += "?" + string(query)
 	}
-	return c.Redirect(to, http.StatusTemporaryRedirect)
+	return c.Redirect(s.base+to, http.StatusTemporaryRedirect)
 }
 
 // home answers browsers with the client in web.ui_dir, or else with the studio. It answers

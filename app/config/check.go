@@ -122,7 +122,7 @@ func (c *Config) checkHTTP(add addProblem) {
 	if c.HTTP.InternalAddr != "" {
 		checkAddr(add, "http.internal_addr", c.HTTP.InternalAddr)
 	}
-	checkURL(add, "http.public_url", c.HTTP.PublicURL)
+	c.checkPublicURL(add)
 	for _, origin := range c.HTTP.CORSOrigins {
 		u, err := url.Parse(origin)
 		if err != nil || !strings.EqualFold(origin, u.Scheme+"://"+u.Host) || CanonicalOrigin(origin) == "" {
@@ -272,6 +272,9 @@ func (c *Config) warnings() []string {
 	}
 	if c.Auth.SuperAdmin != "" && c.Auth.SuperAdminPassword == "" {
 		list = append(list, "auth.super_admin has no effect without auth.super_admin_password")
+	}
+	if base := c.BasePath(); base != "" && c.Web.UIDir != "" {
+		list = append(list, "web.ui_dir serves a client at the path "+base+" of http.public_url: a client whose calls begin with /api/v1 needs the root of a host, so give it one of its own")
 	}
 	if c.External.AllowPrivate {
 		list = append(list, "external.allow_private lets external agents be anywhere in private networks and on this machine: list their networks in external.allow instead")

@@ -47,6 +47,7 @@ func mustLoad(t *testing.T, files map[string]string, env ...string) (*Config, []
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.file = "" // which no setting is
 	return c, notices
 }
 
@@ -95,6 +96,10 @@ func TestConfigExample(t *testing.T) {
 		if err != nil || len(notices) > 0 {
 			t.Fatalf("got notices %q and error %v", notices, err)
 		}
+		if c.File() != path {
+			t.Errorf("got the file %q, want %q", c.File(), path)
+		}
+		c.file = "" // which no setting is
 		if !reflect.DeepEqual(c, Default()) {
 			t.Errorf("got %s, want %s", c.Effective(), Default().Effective())
 		}

@@ -3,6 +3,8 @@ package config
 import (
 	"net/netip"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -34,6 +36,42 @@ func CanonicalOrigin(address string) string {
 		return scheme + "://" + host
 	}
 	return scheme + "://" + host + ":" + port
+}
+
+// BasePath is the path of http.public_url, under which a host has the installation: "" for
+// all of the host, or such as "/coagent".
+func (c *Config) BasePath() string {
+	u, err := url.Parse(c.HTTP.PublicURL)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(u.Path, "/")
+}
+
+// basePath has the paths that read the same wherever they are written: in an address, a
+// cookie and a page.
+var basePath = regexp.MustCompile(`^(/[A-Za-z0-9_][A-Za-z0-9._~-]*)*$`)
+
+// ownPaths are the beginnings of the program's own addresses. A proxy that takes the path
+// off could not be told from one that passes it on.
+var ownPaths = []string{"account", "admin", "agents", "api", "assets", "courses", "docs", "files", "healthz", "home", "join", "readyz", "redoc",
+	"reset", "rooms", "search", "setup", "sign-in", "static", "studio", "welcome"}
+
+// checkPublicURL refuses a path under which the program could not be.
+func (c *Config) checkPublicURL(add addProblem) {
+	checkURL(add, "http.public_url", c.HTTP.PublicURL)
+	u, err := url.Parse(c.HTTP.PublicURL)
+	if err != nil {
+		return
+	}
+	base := c.BasePath()
+	first, _, _ := strings.Cut(strings.TrimPrefix(base, "/"), "/")
+	switch {
+	case u.RawQuery != "" || u.Fragment != "" || !basePath.MatchString(base):
+		add("http.public_url", "must end with a plain path such as /coagent, or with the host")
+	case slices.Contains(ownPaths, first):
+		add("http.public_url", "must not have a path that begins with /%s, where the program has pages of its own", first)
+	}
 }
 
 // hostToASCII converts host names as browsers do. It does not apply the rules for names

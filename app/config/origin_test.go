@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/coagent-studio/coagent/app/config"
@@ -21,5 +22,28 @@ func TestCanonicalOrigin(t *testing.T) {
 		if got := config.CanonicalOrigin(address); got != want {
 			t.Errorf("%q: got %q, want %q", address, got, want)
 		}
+	}
+}
+
+func TestBasePath(t *testing.T) {
+	t.Parallel()
+	for public, want := range map[string]string{"": "", "https://school.example": "", "https://school.example/": "", "https://school.example/coagent/": "/coagent",
+		"http://school.example:8080/a/b-c": "/a/b-c"} {
+		cfg, _, err := config.Load(config.Sources{Dir: t.TempDir(), Flags: map[string]string{"http.public_url": public}})
+		if err != nil {
+			t.Errorf("%s: %v", public, err)
+		} else if got := cfg.BasePath(); got != want {
+			t.Errorf("%s: got %q, want %q", public, got, want)
+		}
+	}
+	for _, public := range []string{"https://school.example/api", "https://school.example/rooms/x", "https://school.example/a b", "https://school.example/../x",
+		"https://school.example/a?b=c", "https://school.example/a#b", "https://school.example/a//b", "https://school.example/%2e%2e/x"} {
+		if _, _, err := config.Load(config.Sources{Dir: t.TempDir(), Flags: map[string]string{"http.public_url": public}}); err == nil || !strings.Contains(err.Error(), "http.public_url") {
+			t.Errorf("%s: got %v, want a refusal", public, err)
+		}
+	}
+	_, notices, err := config.Load(config.Sources{Dir: t.TempDir(), Flags: map[string]string{"http.public_url": "https://school.example/x", "web.ui_dir": "dist"}})
+	if err != nil || !strings.Contains(strings.Join(notices, "\n"), "needs the root of a host") {
+		t.Errorf("a client of the operator below a path: got %v, %v", notices, err)
 	}
 }

@@ -9,6 +9,9 @@ const source = fileURLToPath(new URL("./src", import.meta.url));
 const server = process.env["COAGENT_DEV_SERVER"] ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
+  // The server writes into the page where the installation is on its host; chunks find each other
+  // by their own addresses.
+  base: "./",
   plugins: [
     vue(),
     // Texts are compiled here, so that the page carries no compiler of them.

@@ -1,5 +1,18 @@
-/** Where the studio is: at the root, or below /studio where a client of the operator has the root. */
-export const base = globalThis.location?.pathname.match(/^\/studio(?=\/|$)/)?.[0] ?? "";
+/** A path as the installation sees it, without the one at which its host has it. */
+export const within = (root: string, path: string): string => (root !== "" && (path + "/").startsWith(root + "/") ? path.slice(root.length) : path);
+
+/** Where the installation is on its host, "" for all of it; the server writes it into the page. */
+export const root = globalThis.document?.querySelector<HTMLMetaElement>('meta[name="coagent-root"]')?.content ?? "";
+
+/** Where the studio is in the installation: at its root, or below /studio where a client of the operator has the root. */
+export const below = within(root, globalThis.location?.pathname ?? "").match(/^\/studio(?=\/|$)/)?.[0] ?? "";
+export const base = root + below;
+
+/** Where the server's paths begin, such as /api/v1. */
+export const server = (globalThis.location?.origin ?? "") + root;
+
+/** What the server has at a path that it names, such as a picture. Other addresses stay. */
+export const served = <T extends string | null | undefined>(url: T): T => (url?.startsWith("/") && !url.startsWith("//") ? ((root + url) as T) : url);
 
 /** The address of a page, to hand on to others. */
 export const addressOf = (path: string): string => location.origin + base + path;

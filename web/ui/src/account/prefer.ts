@@ -1,11 +1,12 @@
 import type { Schemas } from "@/api/client";
 import { preferred, setLanguage } from "@/i18n";
 import { setZone } from "@/parts/zone";
+import { root } from "@/place";
 import { setTheme } from "@/theme";
 
 export type Preferences = Schemas["PreferencesOut"];
 
-const channel = typeof BroadcastChannel === "undefined" ? undefined : new BroadcastChannel("coagent.preferences");
+const channel = typeof BroadcastChannel === "undefined" ? undefined : new BroadcastChannel(`coagent.preferences${root}`);
 
 /** Makes the whole page as the person likes it, at once. */
 export async function show(likes: Preferences | undefined): Promise<void> {

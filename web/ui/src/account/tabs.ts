@@ -1,4 +1,4 @@
-import { base } from "@/place";
+import { base, root } from "@/place";
 import { ownPath } from "./gate";
 
 /* All tabs of a browser share one session. What a tab shows is one person's (rooms, drafts,
@@ -11,7 +11,7 @@ export function heard(mine: string, theirs: string): "nothing" | "sign-out" | "l
   return mine === "" ? "look" : "begin-anew";
 }
 
-const channel = typeof BroadcastChannel === "undefined" ? undefined : new BroadcastChannel("coagent.person");
+const channel = typeof BroadcastChannel === "undefined" ? undefined : new BroadcastChannel(`coagent.person${root}`);
 
 /** Tells the other tabs whom this one has. */
 export function tellTabs(person: string): void {
@@ -25,8 +25,8 @@ export function hearTabs(hear: (person: string) => void): void {
 }
 
 /** Where a page begins anew for another person: where the sign-in was to lead, else where it is. */
-export function anew(at: URL, root = base): string {
-  const path = at.pathname.slice(root.length);
-  if (path === "/sign-in") return root + (ownPath(at.searchParams.get("to")) ?? "/home");
-  return root + (/^\/(join|reset|setup)(\/|$)/.test(path) ? "/home" : path + at.search);
+export function anew(at: URL, begin = base): string {
+  const path = at.pathname.slice(begin.length);
+  if (path === "/sign-in") return begin + (ownPath(at.searchParams.get("to")) ?? "/home");
+  return begin + (/^\/(join|reset|setup)(\/|$)/.test(path) ? "/home" : path + at.search);
 }

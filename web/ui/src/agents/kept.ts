@@ -1,4 +1,4 @@
-import { keep, kept } from "@/room/kept";
+import { draftKey, keep, kept } from "@/room/kept";
 import type { Draft } from "./draft";
 
 /* What was changed of an agent and not saved, so that a reload or a closed tab loses nothing. */
@@ -9,7 +9,7 @@ export interface KeptDraft {
   of: string | null; // when the agent was last changed before it
 }
 
-const key = (user: string, agent: string): string => `coagent.draft.${user}.agent.${agent}`;
+const key = (user: string, agent: string): string => draftKey(user, `agent.${agent}`);
 
 export function keepDraft(user: string, agent: string, what: KeptDraft): void {
   keep(key(user, agent), JSON.stringify(what));

@@ -1,4 +1,5 @@
 import createClient from "openapi-fetch";
+import { root, server } from "@/place";
 import { Problem, problemOf, unreachable } from "./problem";
 import type { components, paths } from "./schema";
 
@@ -29,7 +30,7 @@ export function onMustSetUp(then: () => void): void {
 // before last for a short while.
 let renewing: Promise<boolean> | undefined;
 async function renew(): Promise<boolean> {
-  const response = await fetch(`${prefix}/login/refresh`, { method: "POST", cache: "no-store" });
+  const response = await fetch(`${server}${prefix}/login/refresh`, { method: "POST", cache: "no-store" });
   if (response.ok) return true;
   if (response.status === 401 || response.status === 403) return false;
   throw await problemOf(response);
@@ -50,7 +51,7 @@ async function send(request: Request): Promise<Response> {
   const again = request.clone();
   try {
     const response = await fetch(request);
-    const path = new URL(request.url).pathname.slice(prefix.length);
+    const path = new URL(request.url).pathname.slice(root.length + prefix.length);
     if (response.status !== 401 || open.some((p) => path.startsWith(p))) return response;
     if (await renewed()) return await fetch(again);
     whenSignedOut();
@@ -62,7 +63,7 @@ async function send(request: Request): Promise<Response> {
 }
 
 const client = createClient<paths>({
-  baseUrl: location.origin,
+  baseUrl: server,
   fetch: send,
   cache: "no-store",
   // A list is one value with commas, as the description of the API says.
@@ -94,6 +95,6 @@ export async function ok<T>(answer: Promise<Answer<T>>): Promise<Exclude<T, unde
 
 /** Sends a form, which the sign-in takes. */
 export async function form(path: string, fields: Record<string, string>): Promise<void> {
-  const response = await send(new Request(`${location.origin}${prefix}${path}`, { method: "POST", body: new URLSearchParams(fields), cache: "no-store" }));
+  const response = await send(new Request(`${server}${prefix}${path}`, { method: "POST", body: new URLSearchParams(fields), cache: "no-store" }));
   if (!response.ok) throw await problemOf(response);
 }

@@ -7,7 +7,7 @@ import { i18n } from "@/i18n";
 import { useLive } from "@/live/live";
 import { useRooms } from "@/live/rooms";
 import { toast } from "@/parts/toasts";
-import { keep, kept } from "@/room/kept";
+import { draftKey, keep, kept } from "@/room/kept";
 import { useCourses } from "./mine";
 
 type Copy = Schemas["CourseCopyOut"];
@@ -31,7 +31,7 @@ export const useCopies = defineStore("copies", () => {
   /** Its dialog is open and says itself how it ended. */
   const watched = ref(false);
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const key = (): string => `coagent.draft.${session.me?.id ?? ""}.copy`;
+  const key = (): string => draftKey(session.me?.id ?? "", "copy");
   const at = (g: Going): { params: { path: { course_id: string; copy_id: string } } } => ({ params: { path: { course_id: g.course, copy_id: g.copy.id } } });
 
   live.hearAll((frame) => {

@@ -1,4 +1,5 @@
 import type { Schemas } from "@/api/client";
+import { served } from "@/place";
 
 type Level = Schemas["PreferencesOut"]["notify"];
 
@@ -28,7 +29,7 @@ export function permission(): NotificationPermission | "unavailable" {
 export function notify(title: string, text: string, tag: string, open: () => void): void {
   if (permission() !== "granted") return;
   try {
-    const shown = new Notification(title, { body: text, tag, icon: "/favicon.svg" });
+    const shown = new Notification(title, { body: text, tag, icon: served("/favicon.svg") });
     shown.onclick = () => {
       window.focus();
       open();

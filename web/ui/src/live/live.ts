@@ -6,6 +6,7 @@ import { Problem } from "@/api/problem";
 import { i18n } from "@/i18n";
 import { plain } from "@/parts/plain";
 import { toast } from "@/parts/toasts";
+import { server } from "@/place";
 import { forgetOthers } from "@/room/kept";
 import { isWorth, notify, play } from "./alerts";
 import { Connection, type Followed, type Frame, type Request, type State } from "./connection";
@@ -36,14 +37,14 @@ export const useLive = defineStore("live", () => {
     forgetOthers(session.me.id);
     void load();
     connection = new Connection({
-      socketAddress: () => `${location.origin.replace(/^http/, "ws")}/api/v1/users/me/ws`,
+      socketAddress: () => `${server.replace(/^http/, "ws")}/api/v1/users/me/ws`,
       eventsAddress: (list) => {
         const query = new URLSearchParams();
         if (list.length > 0) {
           query.set("rooms", list.map((r) => r.room_id).join(","));
           query.set("after", list.map((r) => r.after ?? "").join(","));
         }
-        return `/api/v1/users/me/events?${query}`;
+        return `${server}/api/v1/users/me/events?${query}`;
       },
       onFrame: take,
       onState: turn,

@@ -10,7 +10,7 @@ import { GET, ok, PUT, type Schemas } from "@/api/client";
 import { useCourses } from "@/courses/mine";
 import { useRooms } from "@/live/rooms";
 import { nameOf } from "@/people/names";
-import { keep, kept } from "@/room/kept";
+import { draftKey, keep, kept } from "@/room/kept";
 import type { Theme } from "@/theme";
 import { commandsHere } from "./here";
 import type { Item } from "./match";
@@ -32,7 +32,7 @@ function read(user: string): string[] {
 
 // What a person opened from the palette lately, the last first.
 const recents = shallowRef<{ user: string; ids: string[] }>({ user: "", ids: [] });
-const recentKey = (user: string): string => `coagent.draft.${user}.recent`;
+const recentKey = (user: string): string => draftKey(user, "recent");
 
 // The people of each course, read once while the page is open and a palette asks.
 const people = shallowRef(new Map<string, { person: Schemas["MemberOut"]; course: string; title: string }>());

@@ -2,6 +2,7 @@ import { useSession } from "@/account/session";
 import { ok, POST, type Schemas } from "@/api/client";
 import { Problem } from "@/api/problem";
 import { i18n } from "@/i18n";
+import { server } from "@/place";
 
 /** A link with which a person sets a password, for a sheet to hand out. */
 export interface PersonLink {
@@ -13,7 +14,7 @@ export interface PersonLink {
   why: string; // there is none
 }
 
-export const linkOf = (l: Schemas["LinkOut"]): { url: string; expires: string } => ({ url: location.origin + l.url_path, expires: l.expires_at });
+export const linkOf = (l: Schemas["LinkOut"]): { url: string; expires: string } => ({ url: l.url ?? server + l.url_path, expires: l.expires_at });
 
 /** Why a teacher makes no link for somebody: whoever has the link has the account, and with it all that the account may do elsewhere. */
 export const onlyAdmin = (): string => i18n.global.t("people.links.onlyAdmin");

@@ -1,7 +1,10 @@
 /* What the browser keeps for a person: unsent messages and drafts. Storage may be refused
  * (private windows, a full quota); then it lives as long as the page. */
 
-const root = "coagent.";
+import { root } from "@/place";
+
+// Two installations on one host have one storage.
+const mine = `coagent${root && `@${root}`}.`;
 const memory = new Map<string, string>();
 
 export function keep(key: string, text: string): void {
@@ -23,8 +26,8 @@ export function kept(key: string): string {
   }
 }
 
-export const outboxKey = (user: string, room: string): string => `${root}outbox.${user}.${room}`;
-export const draftKey = (user: string, room: string): string => `${root}draft.${user}.${room}`;
+export const outboxKey = (user: string, room: string): string => `${mine}outbox.${user}.${room}`;
+export const draftKey = (user: string, room: string): string => `${mine}draft.${user}.${room}`;
 
 function keys(): string[] {
   try {
@@ -50,5 +53,8 @@ export function unsentOf(user: string): number {
 
 /** Drops what other people than this one left in this browser. */
 export function forgetOthers(user: string): void {
-  for (const key of keys()) if (/^coagent\.(outbox|draft)\./.test(key) && key.split(".")[2] !== user) keep(key, "");
+  for (const key of keys()) {
+    const [kind, person] = key.startsWith(mine) ? key.slice(mine.length).split(".") : [];
+    if ((kind === "outbox" || kind === "draft") && person !== user) keep(key, "");
+  }
 }

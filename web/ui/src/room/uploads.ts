@@ -5,6 +5,7 @@ import { Problem, problemOf, unreachable } from "@/api/problem";
 import { useFailure } from "@/parts/failure";
 import { toast } from "@/parts/toasts";
 import { newId } from "@/parts/ids";
+import { server } from "@/place";
 import type { File as Stored } from "./line";
 
 export interface Upload {
@@ -65,7 +66,7 @@ export function useUploads(room: string, limits: () => Schemas["MetaLimitsOut"] 
       const request = new XMLHttpRequest();
       requests.set(upload.id, request);
       const query = new URLSearchParams({ name: upload.name, client_id: upload.id });
-      request.open("POST", `/api/v1/rooms/${room}/files?${query}`);
+      request.open("POST", `${server}/api/v1/rooms/${room}/files?${query}`);
       request.setRequestHeader("Content-Type", "application/octet-stream");
       request.setRequestHeader("Accept-Language", document.documentElement.lang.startsWith("zh") ? "zh-TW" : "en");
       request.upload.onprogress = (event) => {
