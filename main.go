@@ -6,7 +6,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,6 +27,7 @@ import (
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/legacy"
 	"github.com/coagent-studio/coagent/app/price"
+	"github.com/coagent-studio/coagent/app/terminal"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/web"
 )
@@ -42,11 +42,12 @@ type cli struct {
 	Serve       serveCmd       `cmd:"" help:"Serve the studio, its API and its sockets; works jobs off too."`
 	Worker      workerCmd      `cmd:"" help:"Work jobs off on one more node (Postgres only)."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database to this version's schema, or show where it stands."`
-	SeedAdmin   seedAdminCmd   `cmd:"" help:"Make a super admin; the password comes from COAGENT_PASSWORD or standard input."`
+	SeedAdmin   seedAdminCmd   `cmd:"" help:"Make a super admin; the password is asked for, or comes from COAGENT_PASSWORD or standard input."`
 	SeedDemo    seedDemoCmd    `cmd:"" help:"Make a demo course with a room, two agents and one user of each role."`
-	SetPassword setPasswordCmd `cmd:"" help:"Set somebody's password and sign them out everywhere; it comes from COAGENT_PASSWORD or standard input."`
+	SetPassword setPasswordCmd `cmd:"" help:"Set somebody's password and sign them out everywhere; it is asked for, or comes from COAGENT_PASSWORD or standard input."`
 	Import      importCmd      `cmd:"" name:"import-legacy" help:"Move a school over from the Python system: its database and its uploaded pictures, into an empty database."`
-	Users       usersCmd       `cmd:"" help:"Look after accounts."`
+	Users       usersCmd       `cmd:"" help:"List the accounts with their roles, and look after them."`
+	Keys        keysCmd        `cmd:"" help:"The keys that encrypt stored secrets: with which of them what is encrypted, and encrypting all anew."`
 	ShowConfig  configCmd      `cmd:"" name:"config" help:"Print the settings in effect, with *** for secrets."`
 	Backup      backupCmd      `cmd:"" help:"Write the whole school into one file, also while it is served."`
 	Restore     restoreCmd     `cmd:"" help:"Fill an empty database, SQLite or Postgres, from a backup."`
@@ -330,6 +331,7 @@ func (s *setPasswordCmd) Run(ctx context.Context, c *cli) error {
 }
 
 type usersCmd struct {
+	List           usersListCmd      `cmd:"" default:"withargs" help:"List the accounts with their roles."`
 	ResetTwoFactor resetTwoFactorCmd `cmd:"" help:"End the two-factor sign-in of somebody who has lost the phone, and sign them out everywhere."`
 }
 
@@ -348,20 +350,79 @@ func (r *resetTwoFactorCmd) Run(ctx context.Context, c *cli) error {
 	})
 }
 
-// readPassword takes a password from the environment or one line of standard
-// input; an argument would show in the list of processes.
+// readPassword takes a password from the environment, a person at the terminal, or one line
+// of standard input; an argument would show in the list of processes.
 func readPassword() (string, error) {
 	if p := os.Getenv(config.EnvPassword); p != "" {
 		return p, nil
 	}
-	if st, err := os.Stdin.Stat(); err == nil && st.Mode()&os.ModeCharDevice != 0 {
-		fmt.Fprint(os.Stderr, "Password (it shows as you type): ")
+	return terminal.NewPassword(os.Stdin, os.Stderr)
+}
+
+type usersListCmd struct {
+	Role string `placeholder:"ROLE" enum:",guest,student,ta,teacher,admin,super_admin" default:"" help:"Only accounts with this role."`
+	Text string `placeholder:"TEXT" help:"Only accounts with this in the e-mail, the user name or the name."`
+	JSON bool   `name:"json" help:"Print them for a program, one on each line."`
+}
+
+// Run lists the accounts.
+func (u *usersListCmd) Run(ctx context.Context, c *cli) error {
+	return c.opened(ctx, func(o *app.Opened) error {
+		n, err := o.Operator().Users(ctx, os.Stdout, store.UserFilter{Role: u.Role, Text: u.Text}, u.JSON)
+		if err == nil && n == 0 {
+			fmt.Fprintln(os.Stderr, "there is no such account")
+		}
+		return err
+	})
+}
+
+type keysCmd struct {
+	Status keysStatusCmd `cmd:"" help:"Count the stored secrets by the key that encrypts them; changes nothing."`
+	Rotate keysRotateCmd `cmd:"" help:"Encrypt everything anew with the first of auth.encryption_keys, beside a running server; run it again after a stop."`
+}
+
+type keysStatusCmd struct {
+	JSON bool `name:"json" help:"Print it for a program."`
+}
+
+// Run counts the stored secrets by their keys.
+func (k *keysStatusCmd) Run(ctx context.Context, c *cli) error {
+	return c.opened(ctx, func(o *app.Opened) error {
+		report, err := o.Operator().Keys(ctx)
+		return tellKeys(report, err, k.JSON, false)
+	})
+}
+
+type keysRotateCmd struct {
+	JSON bool `name:"json" help:"Print the report for a program."`
+}
+
+// Run encrypts everything anew.
+func (k *keysRotateCmd) Run(ctx context.Context, c *cli) error {
+	return c.opened(ctx, func(o *app.Opened) error {
+		line := terminal.NewProgress(os.Stderr, "encrypted anew", "stored secrets")
+		report, err := o.Operator().RotateKeys(ctx, line.Say, line.Tell)
+		line.End()
+		return tellKeys(report, err, k.JSON, true)
+	})
+}
+
+// tellKeys prints a report. What cannot be read is an error.
+func tellKeys(report *app.KeyReport, err error, asJSON, rotated bool) error {
+	if err != nil {
+		return err
 	}
-	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
-	if err != nil && (line == "" || !errors.Is(err, io.EOF)) {
-		return "", errors.New("no password: set COAGENT_PASSWORD, or give it on standard input")
+	text := report.Text(rotated)
+	if asJSON {
+		text = string(store.ToJSON(report)) + "\n"
 	}
-	return strings.TrimRight(line, "\r\n"), nil
+	if _, err := os.Stdout.WriteString(text); err != nil {
+		return err
+	}
+	if n := report.Unreadable(); n > 0 {
+		return &app.ErrUnreadable{Count: n}
+	}
+	return nil
 }
 
 type importCmd struct {

@@ -346,6 +346,7 @@ var rules = map[Action]rule{
 	ActWriteAgentTypes:   {roles: admins, text: notEnough, scope: ScopeAdmin},
 
 	ActReadSystem: {roles: admins, text: notEnough, scope: ScopeAdmin},
+	ActRotateKeys: {roles: superAdmins, text: notEnough, scope: scopeSession},
 	ActOperate:    {roles: admins, text: notEnough, scope: ScopeAdmin},
 	ActDiagnose:   {roles: superAdmins, text: notEnough, scope: ScopeAdmin},
 	ActReadAudit:  {roles: admins, text: notEnough, scope: ScopeAdmin},

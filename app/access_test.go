@@ -58,6 +58,7 @@ var declared = map[Action]struct {
 	ActSetPreferences:  {"everybody", "Not enough permissions"},
 
 	ActReadSystem:   {"admin super_admin", "Not enough permissions"},
+	ActRotateKeys:   {"super_admin", "Not enough permissions"},
 	ActOperate:      {"admin super_admin", "Not enough permissions"},
 	ActDiagnose:     {"super_admin", "Not enough permissions"},
 	ActReadAudit:    {"admin super_admin", "Not enough permissions"},

@@ -203,6 +203,7 @@ const (
 	ActWriteAgentTypes   Action = "agent_type.write"
 
 	ActReadSystem Action = "program.read"
+	ActRotateKeys Action = "encryption.rotate"
 	ActOperate    Action = "program.operate"
 	ActDiagnose   Action = "program.diagnose"
 	ActReadAudit  Action = "audit.read"

@@ -204,7 +204,7 @@ func (a *App) System(ctx context.Context, actor *Actor) (*System, error) {
 
 // node is what this process tells of itself.
 func (p *process) node(now time.Time, connections int) store.Node {
-	return store.Node{ID: p.id, Version: p.version, Serves: p.serve, Works: p.workers != nil, StartedAt: p.started, SeenAt: now, Connections: connections}
+	return store.Node{ID: p.id, Version: p.version, Serves: p.serve, Works: p.workers != nil, StartedAt: p.started, SeenAt: now, Connections: connections, Keys: p.keys}
 }
 
 // tellOthers tells the other processes that this one lives, until ctx ends.

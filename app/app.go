@@ -24,6 +24,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -89,6 +90,7 @@ type App struct {
 	threads   *threads
 	reports   *reports
 	diagnosis *diagnosis
+	rotation  *keyRotation
 	copying   chan struct{} // holds a token for each copy of a course that this process makes
 	audience  *audience
 	isSetUp   atomic.Bool // see Meta
@@ -100,6 +102,7 @@ type process struct {
 	version   string
 	started   time.Time
 	serve     bool
+	keys      string        // see store.Node
 	workers   *jobs.Workers // nil when it works on no jobs
 	cluster   *cluster      // nil on SQLite
 	closing   chan struct{} // closed when this process shuts down
@@ -120,7 +123,7 @@ func New(d Deps) (*App, error) {
 		return nil, err
 	}
 	cfg, db, log, now := d.Config, d.DB, telemetry.Logger(d.Log), clock(d.Now)
-	a := &App{cfg: cfg, db: db, log: log, now: now, process: process{id: db.Node(), version: d.Version, started: now.instant(), serve: d.Serve, closing: make(chan struct{})},
+	a := &App{cfg: cfg, db: db, log: log, now: now, process: process{id: db.Node(), version: d.Version, started: now.instant(), serve: d.Serve, keys: strings.Join(keys.Fingerprints(), " "), closing: make(chan struct{})},
 		audit: auditLog{now: now}, quotas: quotas{most: &cfg.Quotas}, limits: newLimits(db, now, cfg)}
 	// It bounds how much of the agents' database work runs at once, so that people's
 	// requests always find a free connection: under load the agents wait.
@@ -147,7 +150,8 @@ func New(d Deps) (*App, error) {
 	a.passwords = &passwords{cfg: cfg, db: db, now: now, hasher: NewHasher(cfg.Auth)}
 	a.agents = &agentRules{db: db, now: now, keys: keys, models: models, model: a.model, quotas: a.quotas, audit: a.audit,
 		external: a2a.NewClient(outsideGuard(cfg.External)), messageBytes: int(cfg.Limits.MessageBytes)}
-	a.operator = &Operator{cfg: cfg, db: db, log: log, now: now, audit: a.audit, agents: a.agents, passwords: a.passwords}
+	a.rotation = &keyRotation{db: db, keys: keys, now: now, log: log, node: db.Node()}
+	a.operator = &Operator{cfg: cfg, db: db, log: log, now: now, audit: a.audit, agents: a.agents, passwords: a.passwords, rotation: a.rotation}
 	a.artifacts = &artifacts{db: db, now: now, limits: &cfg.Limits, quotas: a.quotas, audience: a.audience}
 	if a.files, err = newFileStorage(cfg, db, log, now, background); err != nil {
 		return nil, err
@@ -192,7 +196,7 @@ func New(d Deps) (*App, error) {
 // newWorkers makes the workers of the job queue.
 func (a *App) newWorkers(p *pruner) (*jobs.Workers, error) {
 	h := a.engine.Handlers()
-	h.RunReport, h.CopyCourse, h.Prune, h.OnFailure = a.reports.run, a.runCopy, p.prune, jobOutcome
+	h.RunReport, h.CopyCourse, h.RotateKeys, h.Prune, h.OnFailure = a.reports.run, a.runCopy, a.runRotation, p.prune, jobOutcome
 	return jobs.NewWorkers(a.queue, jobs.Work{Handlers: h, QuickWorkers: a.cfg.Jobs.Workers, TurnWorkers: a.cfg.Jobs.TurnWorkers,
 		PruneEvery: pruneEvery, Log: quietQueueLog(a.log),
 		Begin: func(ctx context.Context, j jobs.Begun) (context.Context, func(jobs.Outcome, error)) {
@@ -202,7 +206,7 @@ func (a *App) newWorkers(p *pruner) (*jobs.Workers, error) {
 
 // sweep takes over what other processes have left, besides turns.
 func (a *App) sweep(ctx context.Context, asOf time.Time) error {
-	return errors.Join(a.reports.sweep(ctx, asOf), a.sweepCopies(ctx, asOf), a.tellDueReactions(ctx), a.ledger.Sweep(ctx, a.instant()))
+	return errors.Join(a.reports.sweep(ctx, asOf), a.sweepCopies(ctx, asOf), a.sweepRotation(ctx, asOf), a.tellDueReactions(ctx), a.ledger.Sweep(ctx, a.instant()))
 }
 
 func newLedger(cfg *config.Config, db *store.DB, now clock, log *slog.Logger, background *limit.Gate, count ledger.Counter) (*ledger.Ledger, error) {

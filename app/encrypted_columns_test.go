@@ -11,7 +11,6 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
-	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -47,7 +46,7 @@ func TestEncryptedColumns(t *testing.T) {
 	t.Run("EveryPlaceWithAToken", func(t *testing.T) {
 		t.Parallel()
 		storetest.EachURL(t, func(t *testing.T, url string) {
-			r := apptest.NewStopped(t, url, func(c *config.Config) { c.External.Allow = []string{"0.0.0.0/0"} })
+			r := apptest.NewStopped(t, url, withKeys(t, oldKey))
 			fillSecrets(t, r)
 			listed := map[string]bool{}
 			for _, c := range store.EncryptedColumns() {
@@ -81,7 +80,7 @@ func TestEncryptedColumns(t *testing.T) {
 	// new is led here.
 	t.Run("EveryCallThatEncrypts", func(t *testing.T) {
 		t.Parallel()
-		want := []string{"agent_secrets.go", "apptest/two_factor.go", "model/bound_keys.go", "secret/secret.go", "seed.go", "two_factor.go"}
+		want := []string{"agent_secrets.go", "apptest/two_factor.go", "key_rotation.go", "model/bound_keys.go", "secret/secret.go", "seed.go", "two_factor.go"}
 		var got []string
 		call := regexp.MustCompile(`\.Encrypt\(`)
 		must(t, filepath.WalkDir(".", func(path string, _ os.DirEntry, err error) error {

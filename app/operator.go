@@ -27,6 +27,7 @@ type Operator struct {
 	audit     auditLog
 	agents    *agentRules
 	passwords *passwords
+	rotation  *keyRotation
 }
 
 // Operator returns what the person at the machine can do.

@@ -11,6 +11,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/secret"
 )
 
 // A server writes its address to a file in its data folder, so that other commands find
@@ -31,8 +32,12 @@ func NoteServing(cfg *config.Config, url string) (withdraw func(), err error) {
 	if ok, err := lock.TryLock(); err != nil || !ok {
 		return func() {}, err
 	}
+	keys, err := secret.NewKeyring(cfg.Auth.EncryptionKeys...)
+	if err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
 	note := filepath.Join(cfg.DataDir, servingNote)
-	if err := writePrivate(note, url+"\n"); err != nil {
+	if err := writePrivate(note, url+"\n"+strings.Join(keys.Fingerprints(), " ")+"\n"); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	return func() {
@@ -45,6 +50,14 @@ func NoteServing(cfg *config.Config, url string) (withdraw func(), err error) {
 // none serves. noted is false if the folder has no lock file, so no server could note
 // its address; url is then "" as well.
 func ServedAt(cfg *config.Config) (url string, noted bool, err error) {
+	text, noted, err := servingText(cfg)
+	url, _, _ = strings.Cut(text, "\n")
+	return url, noted, err
+}
+
+// servingText returns the note of the process that serves this data folder: its address, and
+// in the second line the fingerprints of its encryption keys.
+func servingText(cfg *config.Config) (text string, noted bool, err error) {
 	path := filepath.Join(cfg.DataDir, servingLock)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return "", false, nil
@@ -57,9 +70,26 @@ func ServedAt(cfg *config.Config) (url string, noted bool, err error) {
 	if free {
 		return "", true, lock.Unlock()
 	}
-	text, err := os.ReadFile(filepath.Join(cfg.DataDir, servingNote))
+	raw, err := os.ReadFile(filepath.Join(cfg.DataDir, servingNote))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", true, nil // the server is about to write it, or has just removed it
 	}
-	return strings.TrimSpace(string(text)), true, err
+	return strings.TrimSpace(string(raw)), true, err
+}
+
+// sameKeysServe refuses when the process that serves this SQLite database has another first
+// key than first: it could not read what is encrypted with that.
+func sameKeysServe(cfg *config.Config, first string) error {
+	if cfg.Postgres() {
+		return nil
+	}
+	text, _, err := servingText(cfg)
+	if err != nil || text == "" {
+		return err
+	}
+	if _, keys, _ := strings.Cut(text, "\n"); !strings.HasPrefix(keys, first) {
+		return errors.New("the running server has another first encryption key, and could not read what this one encrypts: " +
+			"stop it, and start it with the new key in front of auth.encryption_keys; then run this again")
+	}
+	return nil
 }

@@ -42,7 +42,8 @@ func (o *Operator) CheckEncryption(ctx context.Context) error {
 	}
 	if err := o.agents.keys.CheckCanary(canary); err != nil {
 		return errors.New("the encryption key is not the one this database was made with; " +
-			"set auth.encryption_keys (COAGENT_AUTH_ENCRYPTION_KEYS, ENCRYPTION_KEY) to the old key, or put the new one in front of it")
+			"set auth.encryption_keys (COAGENT_AUTH_ENCRYPTION_KEYS, ENCRYPTION_KEY) to the old key, or put the new one in front of it; " +
+			"where the keys are in the data folder's secrets.yaml, put that file back from a backup")
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -36,7 +37,7 @@ type Opened struct {
 // rely on. For SQLite it creates the data folder (0700) and, on the first start, the
 // secrets in it.
 func OpenDB(ctx context.Context, cfg *config.Config) (*store.DB, error) {
-	if err := cfg.EnsureSecrets(); err != nil {
+	if err := cfg.EnsureSecrets(func() (bool, error) { return madeWithSecrets(ctx, cfg) }); err != nil {
 		return nil, err
 	}
 	o := store.Options{URL: "sqlite:" + cfg.SQLitePath(), Pool: cfg.Database.Pool}
@@ -51,6 +52,21 @@ func OpenDB(ctx context.Context, cfg *config.Config) (*store.DB, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+// madeWithSecrets tells whether there is a SQLite database already whose secrets are encrypted
+// with some key.
+func madeWithSecrets(ctx context.Context, cfg *config.Config) (made bool, err error) {
+	path := cfg.SQLitePath()
+	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+		return false, nil
+	}
+	db, err := store.Open(ctx, store.Options{URL: "sqlite:" + path})
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return db.HasCanary(ctx)
 }
 
 // Open makes an App on the configured database. It refuses, and says what to do about

@@ -81,6 +81,22 @@ func (CopyCourse) InsertOpts() river.InsertOpts {
 // copyTimeout is shorter than the lease of a copy.
 const copyTimeout = 100 * time.Second
 
+// RotateKeys encrypts everything anew with the first key. Attempt fences it as in RunTurn.
+type RotateKeys struct {
+	Attempt int `json:"attempt"`
+}
+
+// Kind is the job's name in the database; it never changes.
+func (RotateKeys) Kind() string { return "rotate_keys" }
+
+// InsertOpts are the queue and the limits of the job.
+func (RotateKeys) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queueQuick, MaxAttempts: 3}
+}
+
+// rotateTimeout bounds one attempt. The next attempt does the rest.
+const rotateTimeout = 10 * time.Minute
+
 // Prune deletes what is older than the retention settings allow. The queue adds it by
 // itself, see Work.PruneEvery.
 type Prune struct{}

@@ -23,7 +23,8 @@ func TestNamesInTheDatabase(t *testing.T) {
 		`look_at_room quick {"room_id":"r"}`:            jobs.DecideInRoom{RoomID: "r"},
 		`run_turn turns {"turn_id":"t","attempt":2}`:    jobs.RunTurn{TurnID: "t", Attempt: 2},
 		`copy_course quick {"copy_id":"c","attempt":2}`: jobs.CopyCourse{CopyID: "c", Attempt: 2},
-		`prune quick {}`: jobs.Prune{},
+		`rotate_keys quick {"attempt":2}`:               jobs.RotateKeys{Attempt: 2},
+		`prune quick {}`:                                jobs.Prune{},
 	} {
 		body, err := json.Marshal(args)
 		if got := args.Kind() + " " + args.InsertOpts().Queue + " " + string(body); got != want || err != nil {
@@ -45,6 +46,7 @@ func TestWorkersRefuseAMissingHandler(t *testing.T) {
 			DecideInRoom: func(context.Context, jobs.DecideInRoom) error { return nil },
 			RunTurn:      func(context.Context, jobs.RunTurn) error { return nil },
 			CopyCourse:   func(context.Context, jobs.CopyCourse) error { return nil },
+			RotateKeys:   func(context.Context, jobs.RotateKeys) error { return nil },
 			RunReport:    func(context.Context, jobs.RunReport) error { return nil },
 			Prune:        func(context.Context, jobs.Prune) error { return nil },
 			OnFailure:    func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },
@@ -300,6 +302,7 @@ func TestPruneEvery(t *testing.T) {
 			DecideInRoom: func(context.Context, jobs.DecideInRoom) error { return nil },
 			RunTurn:      func(context.Context, jobs.RunTurn) error { return nil },
 			CopyCourse:   func(context.Context, jobs.CopyCourse) error { return nil },
+			RotateKeys:   func(context.Context, jobs.RotateKeys) error { return nil },
 			RunReport:    func(context.Context, jobs.RunReport) error { return nil },
 			Prune:        func(context.Context, jobs.Prune) error { ran <- struct{}{}; return nil },
 			OnFailure:    func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },
@@ -331,6 +334,7 @@ func TestQueuesApart(t *testing.T) {
 				return ctx.Err()
 			},
 			CopyCourse: func(context.Context, jobs.CopyCourse) error { return nil },
+			RotateKeys: func(context.Context, jobs.RotateKeys) error { return nil },
 			RunReport:  func(context.Context, jobs.RunReport) error { return nil },
 			Prune:      func(context.Context, jobs.Prune) error { return nil },
 			OnFailure:  func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },

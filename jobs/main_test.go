@@ -71,6 +71,7 @@ func newBench(t *testing.T, db *store.DB) *bench {
 				return nil
 			},
 			CopyCourse: func(context.Context, jobs.CopyCourse) error { return nil },
+			RotateKeys: func(context.Context, jobs.RotateKeys) error { return nil },
 			RunReport:  func(context.Context, jobs.RunReport) error { return nil },
 			Prune: func(context.Context, jobs.Prune) error {
 				b.ran <- "prune"

@@ -16,6 +16,7 @@ type Handlers struct {
 	RunTurn      func(context.Context, RunTurn) error
 	RunReport    func(context.Context, RunReport) error
 	CopyCourse   func(context.Context, CopyCourse) error
+	RotateKeys   func(context.Context, RotateKeys) error
 	Prune        func(context.Context, Prune) error
 	// OnFailure decides what happens to a job that failed with err.
 	OnFailure func(err error) FailureOutcome
@@ -56,6 +57,7 @@ func NewWorkers(q *Queue, w Work) (*Workers, error) {
 		add(ws, w, turnTimeout, h.RunTurn),
 		add(ws, w, reportTimeout, h.RunReport),
 		add(ws, w, copyTimeout, h.CopyCourse),
+		add(ws, w, rotateTimeout, h.RotateKeys),
 		add(ws, w, pruneTimeout, h.Prune),
 	); err != nil {
 		return nil, err

@@ -162,7 +162,8 @@ type Node struct {
 	Serves, Works bool
 	StartedAt     time.Time
 	SeenAt        time.Time
-	Connections   int // sockets
+	Connections   int    // sockets
+	Keys          string // fingerprints of its encryption keys with a blank between; of an older version none
 }
 
 // TellNode stores what a process tells of itself, by the clock that all share.

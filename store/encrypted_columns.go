@@ -7,12 +7,17 @@ const (
 	SettingDemo   = "demo_seeded"
 )
 
+// SettingRotationLive is a setting that exists while a rotation of the keys is under way, so
+// that a sweep looks whether its worker is gone.
+const SettingRotationLive = "key_rotation_live"
+
 // EncryptedColumn is a column whose values are Fernet tokens of secret.Keyring. A value may
-// also be NULL or empty. In the setting demo_seeded of an old version it is another text.
+// also be NULL or empty.
 type EncryptedColumn struct {
 	Table, Column string
 	Key           []string // the primary key's columns
 	Only          []string // values of the first key column whose rows count; nil for all rows
+	Mixed         bool     // old versions stored other texts there too
 	Holds         string   // what a token is, in English, in the plural
 }
 
@@ -36,7 +41,7 @@ func EncryptedColumns() []EncryptedColumn {
 		{Table: "agents", Column: "encrypted_secrets", Key: []string{"id"}, Holds: "external agents' tokens and client secrets"},
 		{Table: "agent_keys", Column: "encrypted_key", Key: []string{"agent_id", "key_type"}, Holds: "agents' further model keys"},
 		{Table: "two_factors", Column: "encrypted_secret", Key: []string{"user_id"}, Holds: "the keys of people's authenticator apps"},
-		{Table: "settings", Column: "value", Key: []string{"key"}, Only: []string{SettingDemo}, Holds: "the demo's accounts"},
+		{Table: "settings", Column: "value", Key: []string{"key"}, Only: []string{SettingDemo}, Mixed: true, Holds: "the demo's accounts"},
 		{Table: "settings", Column: "value", Key: []string{"key"}, Only: []string{SettingCanary}, Holds: "the word that proves the keys"},
 	}
 }

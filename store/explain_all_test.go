@@ -15,15 +15,18 @@ import (
 // wholeTables are the queries that read a whole table, each with the reason why that table
 // is small or the query rare.
 var wholeTables = map[string]string{
-	"AgentTypes":      "a table of some dozens of rows",
-	"BlobBytes":       "sums all sizes, at most once a minute in a process",
-	"Browse":          "its tables are named by the caller, see TestBrowse",
-	"BudgetWaitsOver": "the turns that wait for a budget, which the sweeper looks through",
-	"CountIn":         "what it counts is named by the caller, see TestHotQueriesUseAnIndex",
-	"CountOwned":      "what it counts is named by the caller, see TestHotQueriesUseAnIndex",
-	"Nodes":           "a row for each process",
-	"UsageSums":       "what it groups by is named by the caller, see TestHotQueriesUseAnIndex",
-	"ThreadsToEnd":    "whose threads is named by the caller, see TestHotQueriesUseAnIndex",
+	"AgentTypes":           "a table of some dozens of rows",
+	"BlobBytes":            "sums all sizes, at most once a minute in a process",
+	"Browse":               "its tables are named by the caller, see TestBrowse",
+	"BudgetWaitsOver":      "the turns that wait for a budget, which the sweeper looks through",
+	"CountIn":              "what it counts is named by the caller, see TestHotQueriesUseAnIndex",
+	"CountOwned":           "what it counts is named by the caller, see TestHotQueriesUseAnIndex",
+	"Nodes":                "a row for each process",
+	"UsageSums":            "what it groups by is named by the caller, see TestHotQueriesUseAnIndex",
+	"EncryptedValues":      "the column is named by the caller, and all of it is read in the order of its key",
+	"CountEncryptedValues": "the column is named by the caller, and all of it is counted",
+
+	"ThreadsToEnd": "whose threads is named by the caller, see TestHotQueriesUseAnIndex",
 }
 
 // Every query of the store finds its rows by an index, the next that somebody writes too.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"github.com/uptrace/bun"
 )
@@ -21,6 +22,20 @@ func (q Queries) Setting(ctx context.Context, key string) (string, error) {
 	return s.Value, nil
 }
 
+// HasCanary tells whether a SQLite database, of whatever schema, was made with encryption keys.
+func (d *DB) HasCanary(ctx context.Context) (bool, error) {
+	var tables int
+	err := d.write.NewRaw("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'settings'").Scan(ctx, &tables)
+	if err != nil || tables == 0 {
+		return false, translate(err)
+	}
+	_, err = d.Setting(ctx, SettingCanary)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // SetSetting writes a value, replacing an older one.
 func (t *Tx) SetSetting(ctx context.Context, key, value string) error {
 	_, err := t.db.NewInsert().Model(&setting{Key: key, Value: value}).
@@ -35,6 +50,13 @@ func (t *Tx) InitSetting(ctx context.Context, key, value string) (string, error)
 		return "", translate(err)
 	}
 	return t.Setting(ctx, key)
+}
+
+// SwapSetting replaces a value. It returns false, and changes nothing, when the value is not
+// was any more.
+func (t *Tx) SwapSetting(ctx context.Context, key, was, value string) (bool, error) {
+	n, err := affected(t.db.NewUpdate().Model((*setting)(nil)).Set("value = ?", value).Where("key = ?", key).Where("value = ?", was).Exec(ctx))
+	return n > 0, err
 }
 
 // DeleteSetting deletes a value. ErrNotFound when it was not set, so only one caller can

@@ -346,7 +346,7 @@ func (q Queries) OverdueTurns(ctx context.Context, now time.Time, limit int) ([]
 // course, a step that waits or a call of a model is overdue, see OverdueTurns, OverdueRooms,
 // OverdueReports, OverdueCopies, OverdueSteps and OverdueUsage; the zero time if there is
 // none. waiting tells whether turns wait, of which StrandedRooms or BudgetWaitsOver may list
-// some, or reactions, see ReactionsDue.
+// some, or reactions, see ReactionsDue, or a rotation of the keys is under way.
 func (q Queries) NextOverdue(ctx context.Context) (next time.Time, waiting bool, err error) {
 	var row struct {
 		Next    time.Time
@@ -364,7 +364,8 @@ func (q Queries) NextOverdue(ctx context.Context) (next time.Time, waiting bool,
 			AND EXISTS (SELECT 1 FROM agent_turns AS t WHERE t.id = ts.turn_id AND t.state = 'parked') ORDER BY ts.due_at LIMIT 1)) AS times
 			WHERE at IS NOT NULL ORDER BY at LIMIT 1) AS next,
 		EXISTS (SELECT 1 FROM agent_turns WHERE state = 'waiting') OR EXISTS (SELECT 1 FROM budget_waits)
-			OR EXISTS (SELECT 1 FROM messages WHERE reactions_due) AS waiting`).Scan(ctx, &row)
+			OR EXISTS (SELECT 1 FROM messages WHERE reactions_due)
+			OR EXISTS (SELECT 1 FROM settings WHERE key = '`+SettingRotationLive+`') AS waiting`).Scan(ctx, &row)
 	return row.Next, row.Waiting, translate(err)
 }
 

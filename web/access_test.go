@@ -521,6 +521,8 @@ var accessTable = []row{
 	{"GET /api/v1/admin/audit/search", adminsOnly, nothing},
 	{"GET /api/v1/admin/system", adminsOnly, nothing},
 	{"GET /api/v1/admin/doctor", "403 403 403 403 403 403 403 403 403 403 403 403 200", nothing},
+	{"GET /api/v1/admin/keys", "403 403 403 403 403 403 403 403 403 403 403 403 200", nothing},
+	{"POST /api/v1/admin/keys/rotation", "403 403 403 403 403 403 403 403 403 403 403 403 202", nothing},
 	{"GET /api/v1/admin/users/{user_id}/sessions", adminsOnly, func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.users[otherStudent].ID}, nil
 	}},

@@ -71,6 +71,7 @@ var auditTable = []auditRow{
 		})
 	}},
 	{"DELETE /api/v1/users/{user_id}/two-factor", admin, app.ActResetTwoFactor, "user", nil},
+	{"POST /api/v1/admin/keys/rotation", superAdmin, app.ActRotateKeys, "encryption", nil},
 	{"DELETE /api/v1/admin/users/{user_id}/sessions", admin, app.ActManageSessions, "user", nil},
 	{"DELETE /api/v1/admin/users/{user_id}/sessions/{session_id}", admin, app.ActManageSessions, "session", nil},
 	{"POST /api/v1/login/access-token", otherStudent, "session.sign_in", "session", func(t testing.TB, w *world, _ *caller, _ row) answer {

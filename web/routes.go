@@ -56,6 +56,7 @@ func (s *Server) routes(version string) error {
 	s.agentTypeRoutes()
 	s.adminRoutes()
 	s.adminListRoutes()
+	s.encryptionRoutes()
 	s.artifactRoutes()
 	s.threadRoutes()
 	s.figureRoutes()

@@ -33,9 +33,11 @@ type storedSecrets struct {
 
 // EnsureSecrets fills in the secrets that the configuration lacks. On SQLite it makes
 // data_dir and reads them from data_dir/secrets.yaml. It generates that file once and
-// never overwrites it, however many processes start at the same time. On Postgres all
-// nodes have to share the secrets, so it fails and says what to set.
-func (c *Config) EnsureSecrets() error {
+// never overwrites it, however many processes start at the same time. inUse tells whether
+// there is a database already that was made with secrets: for that one new secrets would be
+// wrong, so a lost file is an error. On Postgres all nodes have to share the secrets, so it
+// fails and says what to set.
+func (c *Config) EnsureSecrets(inUse func() (bool, error)) error {
 	lacking := c.lackingSecrets()
 	if c.Postgres() {
 		return lackingError(lacking)
@@ -47,7 +49,12 @@ func (c *Config) EnsureSecrets() error {
 		return nil
 	}
 	path := filepath.Join(c.DataDir, secretsFile)
-	if err := createSecrets(c.DataDir); err != nil {
+	err := createSecrets(c.DataDir, inUse)
+	if errors.Is(err, errLost) {
+		return fmt.Errorf("%s is missing, and the database beside it was made with the keys in it. Put the file back from a backup, "+
+			"or set COAGENT_AUTH_SECRET_KEY and COAGENT_AUTH_ENCRYPTION_KEYS to the keys that it had. Nothing was changed", path)
+	}
+	if err != nil {
 		return fmt.Errorf("generate %s: %w", path, err)
 	}
 	if err := c.readSecrets(path); err != nil {
@@ -108,10 +115,13 @@ func makePrivateDir(dir string) error {
 	return os.MkdirAll(dir, 0o700)
 }
 
+// errLost says that the file is gone and its database is not.
+var errLost = errors.New("the secrets are lost")
+
 // createSecrets makes sure that dir has a complete secrets file, made by this process
 // or by another one. The lock ends with the process that holds it. So after a crash
 // nothing blocks the next start.
-func createSecrets(dir string) (err error) {
+func createSecrets(dir string, inUse func() (bool, error)) (err error) {
 	path := filepath.Join(dir, secretsFile)
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -124,6 +134,13 @@ func createSecrets(dir string) (err error) {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if used, err := inUse(); err != nil {
+		return err
+	} else if used {
+		return errLost
+	}
+	// The file comes before the database: whoever is killed in between leaves a file, never a
+	// database without one.
 	text, err := generateSecrets()
 	if err != nil {
 		return err

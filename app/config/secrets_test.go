@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,6 +13,9 @@ import (
 	"github.com/coagent-studio/coagent/app/secret"
 )
 
+// fresh says that there is no database yet.
+func fresh() (bool, error) { return false, nil }
+
 func TestEnsureSecrets(t *testing.T) {
 	t.Parallel()
 	setup := func(t *testing.T) *Config {
@@ -21,7 +25,7 @@ func TestEnsureSecrets(t *testing.T) {
 	}
 	ensure := func(t *testing.T, c *Config) {
 		t.Helper()
-		if err := c.EnsureSecrets(); err != nil {
+		if err := c.EnsureSecrets(fresh); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -72,7 +76,7 @@ func TestEnsureSecrets(t *testing.T) {
 			wg.Go(func() {
 				configs[i] = Default()
 				configs[i].DataDir = dir
-				if err := configs[i].EnsureSecrets(); err != nil {
+				if err := configs[i].EnsureSecrets(fresh); err != nil {
 					t.Error(err)
 				}
 			})
@@ -91,6 +95,27 @@ func TestEnsureSecrets(t *testing.T) {
 		ensure(t, c)
 		if c.Auth.SecretKey != testSecretKey || len(c.Auth.EncryptionKeys) != 1 {
 			t.Errorf("got %d keys and another secret key, want the configured one and a generated one", len(c.Auth.EncryptionKeys))
+		}
+	})
+	t.Run("LostIsNotMadeAnew", func(t *testing.T) {
+		t.Parallel()
+		used, broken := func() (bool, error) { return true, nil }, func() (bool, error) { return false, errors.New("no database") }
+		for want, inUse := range map[string]func() (bool, error){"Put the file back": used, "no database": broken} {
+			c := setup(t)
+			if err := c.EnsureSecrets(inUse); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), secretsFile) {
+				t.Errorf("got %v, want %q and the file", err, want)
+			}
+			if _, err := os.Stat(filepath.Join(c.DataDir, secretsFile)); !os.IsNotExist(err) || c.Auth.SecretKey != "" || len(c.Auth.EncryptionKeys) > 0 {
+				t.Errorf("got %v, want neither a file nor secrets", err)
+			}
+			c.Auth.SecretKey = testSecretKey // the other half is lost still
+			if err := c.EnsureSecrets(inUse); err == nil {
+				t.Error("half of the secrets was made anew")
+			}
+			c.Auth.EncryptionKeys = []secret.Text{testFernetKey}
+			if err := c.EnsureSecrets(inUse); err != nil {
+				t.Errorf("with the keys set: %v", err)
+			}
 		}
 	})
 	t.Run("NothingToGenerate", func(t *testing.T) {
@@ -128,7 +153,7 @@ func TestEnsureSecrets(t *testing.T) {
 			t.Parallel()
 			c := setup(t)
 			write(t, c, tc.text)
-			err := c.EnsureSecrets()
+			err := c.EnsureSecrets(fresh)
 			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "canary") {
 				t.Errorf("got %v, want an error with %q and no secret", err, tc.want)
 			}
@@ -143,7 +168,7 @@ func TestEnsureSecrets(t *testing.T) {
 		if err := os.WriteFile(c.DataDir, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.EnsureSecrets(); err == nil || !strings.Contains(err.Error(), "data_dir") {
+		if err := c.EnsureSecrets(fresh); err == nil || !strings.Contains(err.Error(), "data_dir") {
 			t.Errorf("got %v, want an error about data_dir", err)
 		}
 	})
@@ -151,7 +176,7 @@ func TestEnsureSecrets(t *testing.T) {
 		t.Parallel()
 		c := setup(t)
 		c.Database.URL = "postgres://u@h/x"
-		err := c.EnsureSecrets()
+		err := c.EnsureSecrets(fresh)
 		if err == nil {
 			t.Fatal("got no error")
 		}

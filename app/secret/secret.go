@@ -3,8 +3,11 @@
 package secret
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"database/sql/driver"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -116,16 +119,38 @@ func (k *Keyring) Encrypt(s Text) (string, error) {
 // Decrypt returns the secret that Encrypt took, however old the token is. Otherwise it
 // fails with ErrDecrypt.
 func (k *Keyring) Decrypt(token string) (Text, error) {
+	text, _, err := k.DecryptBy(token)
+	return text, err
+}
+
+// DecryptBy is Decrypt, and says which key of the ring made the token; the first is 0. A
+// token does not name its key, so the keys are tried one after the other.
+func (k *Keyring) DecryptBy(token string) (text Text, key int, err error) {
 	// The library decodes leniently and would ignore what follows a bad character, so
 	// check strictly first.
 	if _, err := base64.URLEncoding.Strict().DecodeString(token); err != nil {
-		return "", ErrDecrypt
+		return "", 0, ErrDecrypt
 	}
-	text := fernet.VerifyAndDecrypt([]byte(token), 0, k.keys)
-	if len(text) == 0 {
-		return "", ErrDecrypt
+	for i := range k.keys {
+		if text := fernet.VerifyAndDecrypt([]byte(token), 0, k.keys[i:i+1]); len(text) > 0 {
+			return Text(text), i, nil
+		}
 	}
-	return Text(text), nil
+	return "", 0, ErrDecrypt
+}
+
+// Len is how many keys the ring has.
+func (k *Keyring) Len() int { return len(k.keys) }
+
+// Fingerprints name the keys in their order. Nobody can compute a key from its fingerprint.
+func (k *Keyring) Fingerprints() []string {
+	all := make([]string, len(k.keys))
+	for i, key := range k.keys {
+		mac := hmac.New(sha256.New, key[:])
+		_, _ = mac.Write([]byte("coagent key fingerprint"))
+		all[i] = hex.EncodeToString(mac.Sum(nil)[:6])
+	}
+	return all
 }
 
 const canaryText = "coagent canary 1"

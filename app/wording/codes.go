@@ -72,6 +72,7 @@ const (
 	OwnRole                     Code = "own_role"
 	NameOfAgent                 Code = "name_of_agent"
 	TooManyInvitations          Code = "too_many_invitations"
+	OtherKeys                   Code = "other_keys"
 	Quota                       Code = "quota"
 	Archived                    Code = "archived"
 	UploadsUnderWay             Code = "uploads_under_way"
