@@ -39,10 +39,21 @@ type deviceAccount struct {
 // deviceKey is the key that signs notes. It is derived from the secret of the sessions,
 // but differs from it: a note is never valid as a session's token, nor a token as a
 // note.
-func (ss *sessions) deviceKey() []byte { return ss.derivedKey("coagent device note") }
+func (ss *sessions) deviceKey() []byte { return ss.derivedKey(deviceNotes) }
 
-func (ss *sessions) derivedKey(purpose string) []byte {
-	mac := hmac.New(sha256.New, []byte(ss.cfg.Auth.SecretKey.Reveal()))
+// deviceNotes is the purpose of the key of notes.
+const deviceNotes = "coagent device note"
+
+// derivedKey is the key that signs what is for a purpose.
+func (ss *sessions) derivedKey(purpose string) []byte { return derived(ss.cfg.Auth.SecretKey, purpose) }
+
+// derivedKeys are the keys with which something for a purpose may have been signed.
+func (ss *sessions) derivedKeys(purpose string) [][]byte {
+	return ss.cfg.Auth.VerifyingKeys(func(key secret.Text) []byte { return derived(key, purpose) })
+}
+
+func derived(key secret.Text, purpose string) []byte {
+	mac := hmac.New(sha256.New, []byte(key.Reveal()))
 	_, _ = mac.Write([]byte(purpose))
 	return mac.Sum(nil)
 }
@@ -54,7 +65,7 @@ func (ss *sessions) device(note secret.Text) *device {
 	}
 	d := new(device)
 	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(ss.now)).
-		ParseWithClaims(note.Reveal(), d, func(*jwt.Token) (any, error) { return ss.deviceKey(), nil })
+		ParseWithClaims(note.Reveal(), d, verifying(ss.derivedKeys(deviceNotes)))
 	if err != nil || d.ID == "" || len(d.Accounts) == 0 {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -62,7 +63,7 @@ func (ss *sessions) parse(token string) (*claims, error) {
 	}
 	c := new(claims)
 	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(ss.now)).
-		ParseWithClaims(token, c, func(*jwt.Token) (any, error) { return []byte(ss.cfg.Auth.SecretKey.Reveal()), nil })
+		ParseWithClaims(token, c, verifying(ss.cfg.Auth.VerifyingKeys(func(key secret.Text) []byte { return []byte(key.Reveal()) })))
 	switch {
 	case err == nil && c.SessionID != "" && c.Subject != "":
 		ss.known.add(key, c, ss.now())
@@ -71,6 +72,15 @@ func (ss *sessions) parse(token string) (*claims, error) {
 		return c, errExpired
 	}
 	return nil, errBadCredentials
+}
+
+// verifying lets a signature be of any of the keys: the one that signs now, or an earlier one.
+func verifying(keys [][]byte) jwt.Keyfunc {
+	set := jwt.VerificationKeySet{}
+	for _, key := range keys {
+		set.Keys = append(set.Keys, key)
+	}
+	return func(*jwt.Token) (any, error) { return set, nil }
 }
 
 // maxKnownTokens is how many tokens are cached. Beyond it the expired ones are forgotten,

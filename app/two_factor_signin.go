@@ -28,7 +28,10 @@ type pending struct {
 	Epoch int `json:"e"`
 }
 
-func (ss *sessions) pendingKey() []byte { return ss.derivedKey("coagent second factor") }
+// pendingNotes is the purpose of the key of these notes.
+const pendingNotes = "coagent second factor"
+
+func (ss *sessions) pendingKey() []byte { return ss.derivedKey(pendingNotes) }
 
 // pendingNote says that a device has shown the first factor of an account.
 func (ss *sessions) pendingNote(u *store.User) (secret.Text, error) {
@@ -76,7 +79,7 @@ func (a *App) SignInWithCode(ctx context.Context, note secret.Text, code string,
 	over := errorf(KindRejected, wording.TwoFactorOver, "This took too long, or your password has changed. Sign in again.")
 	p := new(pending)
 	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(a.now)).
-		ParseWithClaims(note.Reveal(), p, func(*jwt.Token) (any, error) { return a.sessions.pendingKey(), nil })
+		ParseWithClaims(note.Reveal(), p, verifying(a.sessions.derivedKeys(pendingNotes)))
 	if err != nil || p.Subject == "" {
 		return nil, over
 	}

@@ -203,6 +203,11 @@ func (c *Config) checkAuth(add addProblem) {
 	if key := c.Auth.SecretKey; key != "" && len(key) < minSecretKeyBytes {
 		add("auth.secret_key", "must have %d characters or more; make one with: %s", minSecretKeyBytes, makeSecretKey)
 	}
+	for i, key := range c.Auth.SecretKeysBefore {
+		if len(key) < minSecretKeyBytes {
+			add("auth.secret_keys_before", "item %d must have %d characters or more, as it had when it was auth.secret_key", i+1, minSecretKeyBytes)
+		}
+	}
 	if len(c.Auth.EncryptionKeys) > 0 {
 		if _, err := secret.NewKeyring(c.Auth.EncryptionKeys...); err != nil {
 			add("auth.encryption_keys", "%v", err)

@@ -75,7 +75,8 @@ type Database struct {
 
 // Auth configures sign-in, sessions and their keys.
 type Auth struct {
-	SecretKey                secret.Text   `yaml:"secret_key" legacy:"SECRET_KEY" doc:"Signs sessions, 32 characters or more; a new one signs everybody out."`
+	SecretKey                secret.Text   `yaml:"secret_key" legacy:"SECRET_KEY" doc:"Signs sessions, 32 characters or more; a new one signs everybody out, unless the old one is in secret_keys_before."`
+	SecretKeysBefore         []secret.Text `yaml:"secret_keys_before" doc:"Earlier secret keys, which verify still and sign nothing; take one out when refresh_token_days have passed."`
 	EncryptionKeys           []secret.Text `yaml:"encryption_keys" legacy:"ENCRYPTION_KEY,FERNET_SECRET_KEY" doc:"Fernet keys for stored secrets: the first encrypts, all decrypt, so a new one goes in front."`
 	AccessTokenMinutes       int           `yaml:"access_token_minutes" default:"15" min:"1" max:"43200" legacy:"ACCESS_TOKEN_EXPIRE_MINUTES" doc:"Life of an access token; browsers refresh it by themselves."`
 	RefreshTokenDays         int           `yaml:"refresh_token_days" default:"7" min:"1" max:"365" legacy:"REFRESH_TOKEN_EXPIRE_DAYS" doc:"A session that is not used for so long ends."`
@@ -103,6 +104,16 @@ const (
 	TwoFactorAdmins = "admins"
 	TwoFactorStaff  = "staff"
 )
+
+// VerifyingKeys returns all keys with which a signature may have been made, each as derive
+// turns it into a signing key.
+func (a *Auth) VerifyingKeys(derive func(secret.Text) []byte) [][]byte {
+	all := [][]byte{derive(a.SecretKey)}
+	for _, key := range a.SecretKeysBefore {
+		all = append(all, derive(key))
+	}
+	return all
+}
 
 // HashCheaply makes new password hashes cost next to nothing. It is for tests that are not
 // about this cost. Neither a file nor the environment can do it.

@@ -27,8 +27,9 @@ const secretsHead = `# Made by coagent at its first start. Keep it with the data
 // storedSecrets is the content of data_dir/secrets.yaml. Its fields are plain texts,
 // because a secret.Text would be written as ***.
 type storedSecrets struct {
-	SecretKey      string   `yaml:"secret_key"`
-	EncryptionKeys []string `yaml:"encryption_keys"`
+	SecretKey        string   `yaml:"secret_key"`
+	SecretKeysBefore []string `yaml:"secret_keys_before,omitempty"`
+	EncryptionKeys   []string `yaml:"encryption_keys"`
 }
 
 // EnsureSecrets fills in the secrets that the configuration lacks. On SQLite it makes
@@ -206,6 +207,9 @@ func (c *Config) readSecrets(path string) error {
 	}
 	if c.Auth.SecretKey == "" {
 		c.Auth.SecretKey = secret.Text(stored.SecretKey)
+		for _, key := range stored.SecretKeysBefore {
+			c.Auth.SecretKeysBefore = append(c.Auth.SecretKeysBefore, secret.Text(key))
+		}
 	}
 	if len(c.Auth.EncryptionKeys) == 0 {
 		for _, key := range stored.EncryptionKeys {
