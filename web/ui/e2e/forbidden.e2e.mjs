@@ -29,6 +29,7 @@ const pages = () => ({
   newCourse: "/courses/new",
   ...Object.fromEntries(["", "people", "invite", "import", "announcements", "settings"].map((p) => [p || "course", `/courses/${course.id}${p && "/"}${p}`])),
   installation: "/installation",
+  encryption: "/installation/keys",
   account: "/account",
   agents: "/agents",
 });
@@ -60,7 +61,7 @@ async function walk(t, who, refused) {
 }
 
 test("a student sees what a student may, and no controls of staff", async (t) => {
-  const page = await walk(t, ada, ["newAgent", "newCourse", "invite", "import", "settings", "installation"]);
+  const page = await walk(t, ada, ["newAgent", "newCourse", "invite", "import", "settings", "installation", "encryption"]);
   await page.goto(server.url + pages().room);
   await page.getByRole("textbox", { name: /Write to/ }).waitFor();
   for (const name of ["New agent", "Settings", "Why who spoke", /Let .* speak/]) assert.equal(await page.getByRole("main").getByText(name).count(), 0, String(name));
@@ -70,14 +71,14 @@ test("a student sees what a student may, and no controls of staff", async (t) =>
 });
 
 test("an assistant leads the talk, but neither makes agents nor changes the course", async (t) => {
-  const page = await walk(t, ta, ["newAgent", "newCourse", "settings", "installation"]);
+  const page = await walk(t, ta, ["newAgent", "newCourse", "settings", "installation", "encryption"]);
   await page.goto(server.url + pages().room);
   await page.getByRole("button", { name: "Why who spoke" }).waitFor();
   assert.equal(await page.getByRole("link", { name: "New agent" }).count(), 0);
 });
 
 test("a teacher of another course sees nothing of this one", async (t) => {
-  await walk(t, other, ["room", "roomAgents", "newAgent", "course", "people", "invite", "import", "announcements", "settings", "installation"]);
+  await walk(t, other, ["room", "roomAgents", "newAgent", "course", "people", "invite", "import", "announcements", "settings", "installation", "encryption"]);
 });
 
 test("who is signed out is asked to sign in first, on each page", async (t) => {

@@ -1,5 +1,6 @@
 // What super admins see of the installation: what the program finds when it examines itself.
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { after, test } from "node:test";
 import { admin, end, enter, person, serve, setUp } from "./harness.mjs";
 
@@ -65,4 +66,29 @@ test("a teacher is told that the installation is not for them, and asks for noth
   await page.getByRole("main").getByRole("link", { name: "To the start page" }).click();
   await page.getByRole("heading", { name: "Hello, Maria Lehrer" }).waitFor();
   assert.deepEqual(calls, []);
+});
+
+test("everything is encrypted anew with a new key, and the page says when the old one can go", async (t) => {
+  const [first, second] = [0, 1].map(() => `${randomBytes(32).toString("base64url")}=`);
+  const secret = randomBytes(48).toString("base64");
+  const env = { COAGENT_AUTH_SECRET_KEY: secret, COAGENT_AUTH_ENCRYPTION_KEYS: first };
+  const server = await serve(t, { env });
+  const api = await setUp(server);
+  await api("POST", "/users/keys", { provider: "openai", alias: "mine", api_key: "sk-of-a-test-0123456789" });
+  await server.kill();
+  env.COAGENT_AUTH_ENCRYPTION_KEYS = `${second},${first}`;
+  await server.start();
+  const page = await person(t);
+  await enter(page, server, admin);
+  await page.goto(`${server.url}/installation/keys`);
+  await page.getByText(/^2 of 2 values have an older key$/).waitFor();
+  await page.getByRole("button", { name: "Encrypt anew" }).click();
+  await page.getByText("The old keys can go").waitFor();
+  await page.getByText(/^Last encrypted anew .*: 2 values\.$/).waitFor();
+  await page.getByRole("listitem").filter({ hasText: "Model keys of people" }).getByText("1 with the first key").waitFor();
+  await server.kill();
+  env.COAGENT_AUTH_ENCRYPTION_KEYS = second;
+  await server.start();
+  await page.reload();
+  await page.getByText("Everything is encrypted with the present key").waitFor();
 });

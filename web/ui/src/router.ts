@@ -56,7 +56,10 @@ const routes: RouteRecordRaw[] = [
     path: "/installation",
     component: () => import("@/installation/InstallationFrame.vue"),
     meta: { operator: true },
-    children: [{ path: "", name: "installation", component: () => import("@/installation/Doctor.vue"), meta: { title: "installation.title" } }],
+    children: [
+      { path: "", name: "installation", component: () => import("@/installation/Doctor.vue"), meta: { title: "installation.title" } },
+      { path: "keys", name: "encryption", component: () => import("@/installation/Encryption.vue"), meta: { title: "installation.keys.title" } },
+    ],
   },
   { path: "/setup", name: "setup", component: () => import("@/account/SetUp.vue"), meta: { who: "all", title: "setUp.title" } },
   { path: "/welcome/:step(key|course|class)?", name: "welcome", component: () => import("@/welcome/Welcome.vue"), meta: { bare: true, title: "welcome.title" } },

@@ -97,6 +97,7 @@ export function pages(w) {
     o("installation", "", "/installation", { wait: "main [role=status]", zh: true }),
     o("installation", "all in order", "/installation", { before: finding((f) => (f.state === "ok" ? f : [])), wait: "main [role=status]" }),
     o("installation", "faults", "/installation", { before: finding(broken), wait: "main [role=status]", open: (page) => page.getByText(/checks? in order$/).click() }),
+    o("encryption", "", "/installation/keys", { wait: "main [role=status]", zh: true }),
     t("installation", "refused", "/installation"),
     t("agents", "", "/agents", { zh: true }),
     ...["words", "model", "speaks", "tools", "versions", "more"].map((tab) => t("agent", tab, `${agent}?tab=${tab}`, { zh: tab === "speaks" })),
