@@ -135,9 +135,10 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	}
 	status, template := c.Response().StatusCode(), templateOf(c)
 	answered(template, status)
-	s.log.LogAttrs(ctx, accessLevel(c.Path(), status), "request",
+	took := time.Since(start)
+	s.log.LogAttrs(ctx, accessLevel(status, took, s.cfg.Log.SlowRequest), "request",
 		slog.String("method", c.Method()), slog.String("route", template), slog.String("path", c.Path()),
-		slog.Int("status", status), slog.Float64("ms", float64(time.Since(start).Microseconds())/1000),
+		slog.Int("status", status), slog.Float64("ms", float64(took.Microseconds())/1000),
 		slog.Int("bytes", size), slog.Int64("reads", reads.Count()), slog.String("user", r.userID))
 	return nil
 }
@@ -179,13 +180,16 @@ func bodySize(c *fiber.Ctx) int {
 	return len(c.Response().Body())
 }
 
-// accessLevel is the level of a request's log line: debug for an orchestrator's
-// successful probes.
-func accessLevel(path string, status int) slog.Level {
-	if status < http.StatusBadRequest && isProbe(path) {
-		return slog.LevelDebug
+// accessLevel is the level of a request's log line. A person reads of requests that failed or
+// were slow; all others are for who looks for something.
+func accessLevel(status int, took, slow time.Duration) slog.Level {
+	switch {
+	case status >= http.StatusInternalServerError:
+		return slog.LevelWarn
+	case slow > 0 && took >= slow:
+		return slog.LevelInfo
 	}
-	return slog.LevelInfo
+	return slog.LevelDebug
 }
 
 func (s *Server) guarded(c *fiber.Ctx) (err error) {

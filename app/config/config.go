@@ -317,6 +317,8 @@ type External struct {
 type Log struct {
 	Level  string `yaml:"level" default:"info" oneof:"debug,info,warn,error" doc:"debug, info, warn or error."`
 	Format string `yaml:"format" default:"text" oneof:"text,json" doc:"text for people, json for machines."`
+
+	SlowRequest time.Duration `yaml:"slow_request" default:"3s" min:"0s" max:"1h" doc:"A request that takes so long is logged though it went well; 0s logs none for that. Failed ones (5xx) always are, all others from level debug on."`
 }
 
 // Telemetry says where traces are sent.
