@@ -178,6 +178,9 @@ var rules = map[Action]rule{
 	ActOwnTokens:   {roles: everybody, text: notEnough, scope: scopeSession},
 	ActOwnSessions: {roles: everybody, text: notEnough, scope: scopeSession},
 
+	ActReadIdentities: {roles: everybody, text: notEnough, scope: ScopeRead},
+	ActOwnIdentities:  {roles: everybody, text: notEnough, scope: scopeSession},
+
 	ActReadTwoFactor:  {roles: everybody, text: notEnough, scope: ScopeRead, before: true},
 	ActOwnTwoFactor:   {roles: everybody, text: notEnough, scope: scopeSession, before: true},
 	ActResetTwoFactor: {roles: admins, text: notEnough, scope: scopeSession},

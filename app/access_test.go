@@ -47,6 +47,8 @@ var declared = map[Action]struct {
 	ActDeleteAdminUser:  {"super_admin", "Only Super Admins can delete Admin accounts"},
 	ActOwnTokens:        {"everybody", "Not enough permissions"},
 	ActOwnSessions:      {"everybody", "Not enough permissions"},
+	ActReadIdentities:   {"everybody", "Not enough permissions"},
+	ActOwnIdentities:    {"everybody", "Not enough permissions"},
 	ActReadTwoFactor:    {"everybody", "Not enough permissions"},
 	ActOwnTwoFactor:     {"everybody", "Not enough permissions"},
 	ActResetTwoFactor:   {"admin super_admin", "Not enough permissions"},

@@ -36,6 +36,9 @@ const (
 	ActOwnTokens   Action = "self.tokens"
 	ActOwnSessions Action = "self.sessions"
 
+	ActReadIdentities Action = "self.read_identities"
+	ActOwnIdentities  Action = "self.identities"
+
 	ActReadTwoFactor  Action = "self.read_two_factor"
 	ActOwnTwoFactor   Action = "self.two_factor"
 	ActResetTwoFactor Action = "user.reset_two_factor"

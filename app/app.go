@@ -81,6 +81,7 @@ type App struct {
 	sessions  *sessions
 	passwords *passwords
 	twoFactor *twoFactor
+	signOns   *signOns
 	operator  *Operator
 	agents    *agentRules
 	artifacts *artifacts
@@ -148,6 +149,7 @@ func New(d Deps) (*App, error) {
 		rechecks: rechecks{db: db, hub: hub, log: log, sessions: a.sessions, followers: follow, asked: make(chan struct{}, 1)}}
 	a.twoFactor = &twoFactor{cfg: cfg, db: db, now: now, keys: keys, log: log, audit: a.audit}
 	a.passwords = &passwords{cfg: cfg, db: db, now: now, hasher: NewHasher(cfg.Auth)}
+	a.signOns = newSignOns(a, keys)
 	a.agents = &agentRules{db: db, now: now, keys: keys, models: models, model: a.model, quotas: a.quotas, audit: a.audit,
 		external: a2a.NewClient(outsideGuard(cfg.External)), messageBytes: int(cfg.Limits.MessageBytes)}
 	a.rotation = &keyRotation{db: db, keys: keys, now: now, log: log, node: db.Node()}

@@ -25,6 +25,8 @@ const (
 	didRemoveTwoFactor   Action = "two_factor.remove"
 	didMakeRecoveryCodes Action = "two_factor.recovery_codes"
 	didUseRecoveryCode   Action = "two_factor.use_recovery_code"
+	didLinkIdentity      Action = "identity.link"
+	didUnlinkIdentity    Action = "identity.unlink"
 	didCreateKey         Action = "key.create"
 	didShareKey          Action = "key.share"
 	didDeleteKey         Action = "key.delete"

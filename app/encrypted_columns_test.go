@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
@@ -36,6 +37,17 @@ func fillSecrets(t *testing.T, r *apptest.Rig) *apptest.Class {
 		must(t, err)
 	}
 	apptest.SetTwoFactor(t, r.DB, r.Config, c.Teacher.User.ID)
+	keys, err := secret.NewKeyring(r.Config.Auth.EncryptionKeys...)
+	must(t, err)
+	sealed, err := keys.Encrypt("an ID token")
+	must(t, err)
+	begun := apptest.NewSession(c.Teacher.User.ID, time.Hour)
+	must(t, r.DB.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.CreateSession(ctx, begun); err != nil {
+			return err
+		}
+		return tx.CreateSessionSignOn(ctx, &store.SessionSignOn{SessionID: begun.ID, Provider: "school", EncryptedIDToken: sealed})
+	}))
 	return c
 }
 
@@ -80,7 +92,7 @@ func TestEncryptedColumns(t *testing.T) {
 	// new is led here.
 	t.Run("EveryCallThatEncrypts", func(t *testing.T) {
 		t.Parallel()
-		want := []string{"agent_secrets.go", "apptest/two_factor.go", "key_rotation.go", "model/bound_keys.go", "secret/secret.go", "seed.go", "two_factor.go"}
+		want := []string{"agent_secrets.go", "apptest/two_factor.go", "key_rotation.go", "model/bound_keys.go", "secret/secret.go", "seed.go", "sign_on_people.go", "two_factor.go"}
 		var got []string
 		call := regexp.MustCompile(`\.Encrypt\(`)
 		must(t, filepath.WalkDir(".", func(path string, _ os.DirEntry, err error) error {

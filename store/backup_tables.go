@@ -31,13 +31,15 @@ type LeftOut struct {
 // leftTables are the tables that a backup does not have. Any other table is in it, those of
 // later versions too.
 var leftTables = map[string]string{
-	"leases":          "what one process does for all at this moment",
-	"nodes":           "which processes run at this moment",
-	"rate_buckets":    "what people may still do at this moment",
-	"signin_failures": "failed sign-ins of the last minutes",
-	"sessions":        "people sign in again: a session that was ended since the backup must not come back",
-	"one_time_links":  "links that set a password: one that was used since the backup must not come back",
-	"backups":         "the list of backups belongs to the place where they lie",
+	"leases":           "what one process does for all at this moment",
+	"nodes":            "which processes run at this moment",
+	"rate_buckets":     "what people may still do at this moment",
+	"signin_failures":  "failed sign-ins of the last minutes",
+	"sessions":         "people sign in again: a session that was ended since the backup must not come back",
+	"session_sign_ons": "belongs to sessions",
+	"spent_sign_ons":   "which ways to a provider of identities were used in the last minutes",
+	"one_time_links":   "links that set a password: one that was used since the backup must not come back",
+	"backups":          "the list of backups belongs to the place where they lie",
 }
 
 // leftPrefixes begin the names of tables that are made again from others, or belong to a

@@ -41,6 +41,7 @@ func EncryptedColumns() []EncryptedColumn {
 		{Table: "agents", Column: "encrypted_secrets", Key: []string{"id"}, Holds: "external agents' tokens and client secrets"},
 		{Table: "agent_keys", Column: "encrypted_key", Key: []string{"agent_id", "key_type"}, Holds: "agents' further model keys"},
 		{Table: "two_factors", Column: "encrypted_secret", Key: []string{"user_id"}, Holds: "the keys of people's authenticator apps"},
+		{Table: "session_sign_ons", Column: "encrypted_id_token", Key: []string{"session_id"}, Holds: "what signs people out at providers of identities"},
 		{Table: "settings", Column: "value", Key: []string{"key"}, Only: []string{SettingDemo}, Mixed: true, Holds: "the demo's accounts"},
 		{Table: "settings", Column: "value", Key: []string{"key"}, Only: []string{SettingCanary}, Holds: "the word that proves the keys"},
 	}

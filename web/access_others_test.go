@@ -38,7 +38,7 @@ func (r row) needs() app.Scope {
 // sessionRoutes are for people who are signed in as themselves: no token and
 // nobody who acts as somebody else gets in.
 var sessionRoutes = []string{"/login/impersonate/", "/users/keys", "/users/me/tokens", "/sessions", "/password",
-	"/two-factor", "/tokens", "/keys", "/api_key", "/callback_token", "/agents/external/create", "/agents/external/test-connection"}
+	"/two-factor", "/me/identities", "/tokens", "/keys", "/api_key", "/callback_token", "/agents/external/create", "/agents/external/test-connection"}
 
 // lateCookieRoutes take the expired token of a live session from the cookie:
 // the existing client calls them without renewing it first.
@@ -53,6 +53,7 @@ var scopes = map[string]app.Scope{
 	"GET /api/v1/agents/{id}/keys":            app.ScopeRead, // masked
 	"POST /api/v1/schedules/preview":          app.ScopeRead, // it changes nothing
 	"GET /api/v1/users/me/two-factor":         app.ScopeRead,
+	"GET /api/v1/users/me/identities":         app.ScopeRead,
 	// Their bodies have a key; without one a token does.
 	"POST /api/v1/agents/global":             "session",
 	"PUT /api/v1/agents/system/{agent_type}": "session",

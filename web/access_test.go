@@ -133,6 +133,12 @@ var accessTable = []row{
 	{"DELETE /api/v1/users/me/sessions/{session_id}", "404 404 404 404 404 404 204 404 404 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {
 		return []string{claim(t, w.session(t, w.users[owner].ID).token, "sid")}, nil
 	}},
+	{"GET /api/v1/users/me/identities", everyone200, nothing},
+	// See TestIdentities of app for those with a provider.
+	{"POST /api/v1/users/me/identities", "404 404 404 404 404 404 404 404 404 404 404 404 404", sending(body{"provider": "nobody", "password": testPassword})},
+	{"DELETE /api/v1/users/me/identities/{identity_id}", "404 404 404 404 404 404 204 404 404 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.newIdentity(t, owner)}, nil
+	}},
 	{"GET /api/v1/users/me/two-factor", everyone200, nothing},
 	{"POST /api/v1/users/me/two-factor", everyone200, sending(body{"password": testPassword})},
 	// See TestTwoFactor for those who have begun.
@@ -556,6 +562,7 @@ const (
 
 // publicRoutes answer everybody alike, or have tests of their own.
 var publicRoutes = []string{
+	"GET " + pathProviders, "GET " + pathProviders + "/{provider}/begin", "GET " + pathProviders + "/{provider}/callback",
 	"POST /api/v1/login/access-token", "POST " + pathCode, "POST /api/v1/login/refresh", "POST /api/v1/login/logout", "POST /api/v1/login/test-token",
 	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, mySocketRoute, myStreamRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup",
 	"GET /reset", "POST /api/v1/login/password-link", "GET /studio", "GET /docs", "GET /redoc", "GET /asyncapi.json", "GET /openapi.json",

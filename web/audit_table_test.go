@@ -70,6 +70,7 @@ var auditTable = []auditRow{
 			return c.do(t, post, twoFactorPath+"/remove", body{"code": apptest.Code(t, apptest.AppKey, time.Now())})
 		})
 	}},
+	{"DELETE /api/v1/users/me/identities/{identity_id}", owner, "identity.unlink", "user", nil},
 	{"DELETE /api/v1/users/{user_id}/two-factor", admin, app.ActResetTwoFactor, "user", nil},
 	{"POST /api/v1/admin/keys/rotation", superAdmin, app.ActRotateKeys, "encryption", nil},
 	{"DELETE /api/v1/admin/users/{user_id}/sessions", admin, app.ActManageSessions, "user", nil},
@@ -265,6 +266,7 @@ var unaudited = map[string]string{
 	"POST /api/v1/setup":            "it works once for a database: see app.TestSetUp",
 
 	"POST /api/v1/users/me/two-factor": "it counts when it is confirmed",
+	"POST /api/v1/users/me/identities": "the line is written when the browser comes back, see app.TestIdentities",
 
 	"POST /api/v1/runs/{run_id}/cancel":           "the turn keeps who has stopped it",
 	"POST /api/v1/analytics/{course_id}/generate": "it takes nothing away, and the report says who asked for it",

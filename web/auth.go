@@ -174,16 +174,28 @@ func (s *Server) refresh(ctx context.Context, c *fiber.Ctx, _ *empty) (*cookiesO
 	return &cookiesOut{SetCookie: s.sessionCookies(tokens)}, nil
 }
 
-type signedOut struct {
+// messageAndCookies is an answer that says what was done, with cookies.
+type messageAndCookies struct {
 	SetCookie []http.Cookie `header:"Set-Cookie"`
 	Body      saidOut
 }
 
+type signedOut struct {
+	SetCookie []http.Cookie `header:"Set-Cookie"`
+	Body      struct {
+		Message    string `json:"message"`
+		SignOutURL string `json:"sign_out_url,omitempty" doc:"Go there to sign out at the provider too"`
+	}
+}
+
 func (s *Server) signOut(ctx context.Context, c *fiber.Ctx, _ *empty) (*signedOut, error) {
+	further := s.app.EndAtProvider(ctx, accessToken(c), s.origin(c)+"/")
 	if err := s.app.SignOut(ctx, accessToken(c)); err != nil {
 		return nil, err
 	}
-	return &signedOut{Body: saidOut{"Logged out successfully"}, SetCookie: append(s.clearedCookies(), s.impersonationEnded()...)}, nil
+	out := &signedOut{SetCookie: append(s.clearedCookies(), s.impersonationEnded()...)}
+	out.Body.Message, out.Body.SignOutURL = "Logged out successfully", further
+	return out, nil
 }
 
 type whoamiOut struct {

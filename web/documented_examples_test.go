@@ -11,6 +11,8 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/signon/signontest"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -89,6 +91,13 @@ func (w *world) sendExample(t *testing.T, method, path string, example object) a
 		b := w.browser(t)
 		b.do(t, post, signInPath, form(u.Email, testPassword))
 		return b.do(t, method, path, example)
+	case v1 + "/users/me/identities":
+		fake := signontest.New(t)
+		r := start(t, storetest.SQLite(t), func(c *config.Config) {
+			c.Auth.SignOn = []config.SignOn{{ID: "school", Name: "School", Issuer: fake.URL, ClientID: signontest.ClientID}}
+		})
+		example["password"] = testPassword
+		return r.session(t, r.addUser(t, app.RoleTeacher, "linker", true).ID).do(t, method, path, example)
 	case twoFactorPath:
 		example["password"] = testPassword
 	case twoFactorPath + "/confirm":

@@ -28,12 +28,12 @@ func (s *Server) impersonate(ctx context.Context, actor *app.Actor, in *oneID) (
 	return &cookiesOut{SetCookie: append(cookies, s.cookie(cookieOriginal, r.token, "/", age), flag)}, nil
 }
 
-func (s *Server) stopImpersonating(ctx context.Context, c *fiber.Ctx, _ *empty) (*signedOut, error) {
+func (s *Server) stopImpersonating(ctx context.Context, c *fiber.Ctx, _ *empty) (*messageAndCookies, error) {
 	tokens, err := s.app.StopImpersonating(ctx, accessToken(c), cookieOf(c, cookieOriginal))
 	if err != nil {
 		return nil, err
 	}
-	return &signedOut{Body: saidOut{"Impersonation stopped"}, SetCookie: append(s.sessionCookies(tokens), s.impersonationEnded()...)}, nil
+	return &messageAndCookies{Body: saidOut{"Impersonation stopped"}, SetCookie: append(s.sessionCookies(tokens), s.impersonationEnded()...)}, nil
 }
 
 // impersonationEnded returns the cookies that end an impersonation.

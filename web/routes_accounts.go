@@ -14,6 +14,10 @@ func (s *Server) signInRoutes() {
 			description: "For who has the cookie of that answer. code is of the authenticator app, or a recovery code.",
 			example:     `{"code":"492039"}`,
 			errors:      []int{rejected, limited}})
+	open(s, get, pathProviders, "listSignOnProviders", s.signOnProviders,
+		route{tag: tag, summary: "List the providers of identities with which people sign in",
+			description: "Without a session. A browser goes to /api/v1/login/providers/{id}/begin?to=/path."})
+	s.signOnPages()
 	open(s, post, v1+"/login/refresh", "refresh", s.refresh,
 		route{tag: tag, summary: "Renew the session's cookies",
 			description: "For who has a refresh cookie, which is used up. 401 means to sign in again.",
@@ -115,6 +119,18 @@ func (s *Server) tokenRoutes() {
 		route{tag: tag, summary: "Sign the caller out on one device",
 			description: "For everybody. Its sockets end too.",
 			status:      gone, errors: known})
+	add(s, get, v1+"/users/me/identities", "listIdentities", s.identities,
+		route{tag: tag, summary: "List the caller's accounts at providers of identities",
+			description: "For everybody."})
+	add(s, post, v1+"/users/me/identities", "linkIdentity", s.linkIdentity,
+		route{tag: tag, summary: "Begin to link an account at a provider",
+			description: "For everybody, with the password or a code. The browser then goes to url.",
+			example:     `{"provider":"school","password":"correct horse battery","to":"/account/security"}`,
+			errors:      []int{rejected, missing, conflict, limited}})
+	add(s, del, v1+"/users/me/identities/{identity_id}", "unlinkIdentity", s.unlinkIdentity,
+		route{tag: tag, summary: "Unlink one of the caller's accounts at providers",
+			description: "For its owner. The last way to sign in stays.",
+			status:      gone, errors: []int{missing, conflict}})
 	add(s, get, v1+"/users/me/two-factor", "getTwoFactor", s.twoFactor,
 		route{tag: tag, summary: "Show how the caller stands with two-factor sign-in",
 			description: "For everybody."})

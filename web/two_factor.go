@@ -18,10 +18,15 @@ import (
 func (s *Server) codeNeeded(ctx context.Context, t *app.Tokens) error {
 	p := s.problemOf(ctx, &app.Error{Kind: app.KindRejected, Code: wording.TwoFactorNeeded,
 		Message: "Enter the code of your authenticator app. Where there is no field for it, sign in with the code right behind your password."})
-	cookie := s.cookie(cookiePending, t.Pending.Reveal(), pathCode, int(app.PendingLife().Seconds()))
-	cookie.SameSite = http.SameSiteStrictMode
+	cookie := s.pendingCookie(t)
 	p.header.Add(fiber.HeaderSetCookie, cookie.String())
 	return p
+}
+
+func (s *Server) pendingCookie(t *app.Tokens) http.Cookie {
+	cookie := s.cookie(cookiePending, t.Pending.Reveal(), pathCode, int(app.PendingLife().Seconds()))
+	cookie.SameSite = http.SameSiteStrictMode
+	return cookie
 }
 
 type codeIn struct {

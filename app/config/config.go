@@ -90,6 +90,8 @@ type Auth struct {
 
 	TwoFactor string `yaml:"two_factor" default:"optional" oneof:"off,optional,admins,staff" doc:"Who signs in with a code of an authenticator app: whoever wants to (optional), and of admins or of all staff (assistants and teachers too) it is asked: they can do nothing else before they have set it up. With off nobody sets it up; who has it keeps it."`
 
+	SignOn []SignOn `yaml:"sign_on" doc:"Providers of identities (OpenID Connect), such as [{id: school, name: School account, issuer: 'https://id.school.example', client_id: coagent, client_secret: '...', trusted_email: true, allowed_domains: [school.example], make_accounts: true, default_role: student, groups: {Teachers: teacher}, end_session: true}]; docs/operate.md says what each member means. In the environment a list in JSON."`
+
 	SelfMadeAccounts      bool `yaml:"self_made_accounts" default:"true" doc:"Let people who have a course's open join code or an invitation make their own account; staff can forbid it for their code."`
 	NewAccountsPerCode    int  `yaml:"new_accounts_per_code" default:"600" min:"1" max:"1000000" doc:"Accounts that people make with one code or invitation in an hour, half of them at once."`
 	NewAccountsPerAddress int  `yaml:"new_accounts_per_address" default:"600" min:"1" max:"1000000" doc:"Accounts that people make from one address in an hour, half of them at once; a whole school may be one."`

@@ -101,6 +101,13 @@ func (s setting) setList(raw any) error {
 		}
 		return err
 	}
+	if s.value.Type() == reflect.TypeFor[[]SignOn]() {
+		providers, err := signOnIn(raw)
+		if err == nil {
+			s.value.Set(reflect.ValueOf(providers))
+		}
+		return err
+	}
 	items, ok := raw.([]any)
 	if text, isText := raw.(string); isText {
 		for _, part := range parseList(text) {

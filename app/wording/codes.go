@@ -20,6 +20,12 @@ const (
 	TwoFactorOff                Code = "two_factor_off"
 	TwoFactorOver               Code = "two_factor_over"
 	WrongCode                   Code = "wrong_code"
+	SignOnDown                  Code = "sign_on_down"
+	SignOnOver                  Code = "sign_on_over"
+	SignOnRefused               Code = "sign_on_refused"
+	SignOnNoAccount             Code = "sign_on_no_account"
+	SignOnLinked                Code = "sign_on_linked"
+	SignOnLast                  Code = "sign_on_last"
 	AgentTokenInvalid           Code = "agent_token_invalid"
 	AgentIDMissing              Code = "agent_id_missing"
 	AgentIDInvalid              Code = "agent_id_invalid"
@@ -210,6 +216,12 @@ func Meanings() []Meaning {
 		{TwoFactorOff, "Two-factor sign-in is not set up.", "Set it up first.", true, false},
 		{TwoFactorOver, "The time for the code of a sign-in is over.", "Sign in again.", true, false},
 		{WrongCode, "The code of the second factor is wrong, or was used before.", "Wait for the next one, or use a recovery code.", true, false},
+		{SignOnDown, "A provider of identities does not answer.", "Try again in a moment, or sign in with a password.", true, false},
+		{SignOnOver, "A way to a provider of identities took too long, was used, or began in another browser.", "Begin again.", true, false},
+		{SignOnRefused, "A provider of identities did not sign the person in.", "Try again, or ask whoever looks after it.", true, false},
+		{SignOnNoAccount, "Nobody here has the account at the provider, or it is not one that signs in here.", "Sign in with a password and link it, or ask for an account.", true, false},
+		{SignOnLinked, "The account at the provider is somebody's already.", "Use another one, or unlink it there.", true, false},
+		{SignOnLast, "The person could not sign in any more.", "Link another account or set a password first.", true, false},
 		{AgentTokenInvalid, "The token of an agent outside this program is not valid.", "Use the callback token that was shown when it was made, or rotate it.", true, false},
 		{AgentIDMissing, "The header X-Agent-ID is missing.", "Send it.", true, false},
 		{AgentIDInvalid, "The header X-Agent-ID is no id.", "Send the id of the agent.", true, false},
