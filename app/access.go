@@ -352,6 +352,7 @@ var rules = map[Action]rule{
 	ActRotateKeys: {roles: superAdmins, text: notEnough, scope: scopeSession},
 	ActOperate:    {roles: admins, text: notEnough, scope: ScopeAdmin},
 	ActDiagnose:   {roles: superAdmins, text: notEnough, scope: ScopeAdmin},
+	ActBackUp:     {roles: superAdmins, text: notEnough, scope: scopeSession},
 	ActReadAudit:  {roles: admins, text: notEnough, scope: ScopeAdmin},
 	ActBrowse:     {roles: admins, text: "The user doesn't have enough privileges", rejected: true, scope: ScopeAdmin},
 }

@@ -63,6 +63,7 @@ var declared = map[Action]struct {
 	ActRotateKeys:   {"super_admin", "Not enough permissions"},
 	ActOperate:      {"admin super_admin", "Not enough permissions"},
 	ActDiagnose:     {"super_admin", "Not enough permissions"},
+	ActBackUp:       {"super_admin", "Not enough permissions"},
 	ActReadAudit:    {"admin super_admin", "Not enough permissions"},
 	ActBrowse:       {"admin super_admin", "400 The user doesn't have enough privileges"},
 	ActCreateCourse: {"teacher admin super_admin", "Not enough permissions"},

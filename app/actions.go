@@ -209,6 +209,7 @@ const (
 	ActRotateKeys Action = "encryption.rotate"
 	ActOperate    Action = "program.operate"
 	ActDiagnose   Action = "program.diagnose"
+	ActBackUp     Action = "program.backup"
 	ActReadAudit  Action = "audit.read"
 	ActBrowse     Action = "program.browse"
 )

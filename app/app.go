@@ -88,6 +88,7 @@ type App struct {
 	files     *fileStorage
 	calls     *personCalls
 	backfills []*backfill
+	backups   *backupMaker
 	threads   *threads
 	reports   *reports
 	diagnosis *diagnosis
@@ -158,6 +159,12 @@ func New(d Deps) (*App, error) {
 	if a.files, err = newFileStorage(cfg, db, log, now, background); err != nil {
 		return nil, err
 	}
+	place, err := newBackupPlace(cfg, now)
+	if err != nil {
+		return nil, err
+	}
+	a.backups = &backupMaker{place: place, wake: make(chan struct{}, 1),
+		archives: &Archives{cfg: cfg, db: db, log: log, now: now, files: a.files, version: d.Version, tell: func(Progress) {}}}
 	a.copying = make(chan struct{}, 1)
 	a.diagnosis = newDiagnosis()
 	a.reports = &reports{cfg: cfg, db: db, log: log, now: now, quotas: a.quotas, model: a.model, background: background,
@@ -320,6 +327,7 @@ func (a *App) Start(ctx context.Context) error {
 		return err
 	}
 	a.process.loops.Go(func() { a.engine.Run(run) })
+	a.process.loops.Go(func() { a.backups.run(run) })
 	for _, b := range a.backfills {
 		a.process.loops.Go(func() { b.run(run) })
 	}

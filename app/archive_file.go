@@ -34,7 +34,7 @@ func (a *Archives) Backup(ctx context.Context, name string, withKeys bool) (m *a
 	if _, err := os.Lstat(name); err == nil {
 		return nil, nil, fmt.Errorf("%s exists: choose another name, or remove it first", name)
 	}
-	err = wholeFile(name, func(to io.Writer) (err error) {
+	err = wholeFile(name, func(to *os.File) (err error) {
 		m, end, err = a.write(ctx, to, withKeys)
 		return err
 	})
@@ -42,9 +42,9 @@ func (a *Archives) Backup(ctx context.Context, name string, withKeys bool) (m *a
 }
 
 // wholeFile makes a file that is there whole or not at all. Only its owner may read it.
-func wholeFile(name string, fill func(io.Writer) error) (err error) {
+func wholeFile(name string, fill func(*os.File) error) (err error) {
 	part := name + partly
-	out, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY, 0o600)
+	out, err := os.OpenFile(part, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}

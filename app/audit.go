@@ -35,6 +35,7 @@ const (
 	didDeleteThread      Action = "thread.delete"
 	didCreateBudget      Action = "budget.create"
 	didDeleteBudget      Action = "budget.delete"
+	didDeleteBackup      Action = "backup.delete"
 	didDeleteMessage     Action = "message.delete"
 	didRestoreMessage    Action = "message.restore"
 )

@@ -309,7 +309,7 @@ func TestEveryTableIsBounded(t *testing.T) {
 		"turn_steps": inRoom, "a2a_messages": inRoom, "outside_messages": inRoom, "mentions": inRoom, "message_reactions": inRoom, "talk_days": inRoom, "room_pins": number, "course_copies": number, "bookmarks": number,
 		"files": files, "blobs": files, "blob_chunks": files,
 		"signin_failures": kept, "audit_log": kept, "rate_buckets": kept, "artifact_bases": kept,
-		"agent_types": own, "settings": own, "leases": own, "nodes": own, // types of agents are made by admins
+		"agent_types": own, "settings": own, "leases": own, "nodes": own, "backups": own, // types of agents are made by admins
 	}
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := apptest.NewStopped(t, url)

@@ -45,6 +45,7 @@ var withheld = map[string]string{
 	// The figures of a course show it, summed and with names.
 	"talk_days": "*",
 	"nodes":     "*", // admins have their own list
+	"backups":   "*", // so have super admins
 	// What a person keeps for themselves.
 	"bookmarks": "*",
 	// The routes of usage and budgets show them, summed and with names.

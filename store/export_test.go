@@ -12,6 +12,7 @@ import (
 // Models are the row structs of every table; TestSchema proves it complete.
 var Models = []any{
 	(*setting)(nil), (*User)(nil), (*Avatar)(nil), (*OneTimeLink)(nil), (*Session)(nil), (*TwoFactor)(nil), (*RecoveryCode)(nil), (*Identity)(nil), (*SessionSignOn)(nil), (*SpentSignOn)(nil),
+	(*Backup)(nil),
 	(*Organization)(nil), (*OrganizationMember)(nil), (*Project)(nil), (*ProjectMember)(nil),
 	(*Course)(nil), (*CourseMember)(nil), (*Room)(nil), (*RoomMember)(nil), (*RoomMark)(nil), (*TalkDay)(nil),
 	(*Agent)(nil), (*RoomAgent)(nil), (*Message)(nil), (*Mention)(nil), (*Reaction)(nil), (*Pin)(nil), (*Bookmark)(nil), (*Node)(nil), (*File)(nil), (*Blob)(nil), (*BlobChunk)(nil), (*Event)(nil), (*Turn)(nil), (*TurnStep)(nil), (*Decision)(nil), (*A2AMessage)(nil), (*OutsideMessage)(nil), (*Breaker)(nil), (*Workflow)(nil),

@@ -526,6 +526,13 @@ var accessTable = []row{
 	{"GET /api/v1/admin/users", adminsOnly, nothing},
 	{"GET /api/v1/admin/audit/search", adminsOnly, nothing},
 	{"GET /api/v1/admin/system", adminsOnly, nothing},
+	{"GET /api/v1/admin/backups", "403 403 403 403 403 403 403 403 403 403 403 403 200", nothing},
+	{"POST /api/v1/admin/backups", "403 403 403 403 403 403 403 403 403 403 403 403 202", func(t testing.TB, w *world) ([]string, any) {
+		storetest.Exec(t, w.opened.DB, "DELETE FROM backups")
+		return nil, nil
+	}},
+	{"GET /api/v1/admin/backups/{backup_id}", "403 403 403 403 403 403 403 403 403 403 403 403 200", onBackup},
+	{"DELETE /api/v1/admin/backups/{backup_id}", "403 403 403 403 403 403 403 403 403 403 403 403 204", onBackup},
 	{"GET /api/v1/admin/doctor", "403 403 403 403 403 403 403 403 403 403 403 403 200", nothing},
 	{"GET /api/v1/admin/keys", "403 403 403 403 403 403 403 403 403 403 403 403 200", nothing},
 	{"POST /api/v1/admin/keys/rotation", "403 403 403 403 403 403 403 403 403 403 403 403 202", nothing},
@@ -870,4 +877,13 @@ func freshType(t testing.TB, w *world) string {
 	name := "t-" + store.NewID()
 	w.as(superAdmin).must(t, http.StatusCreated, post, v1+"/agent-types", body{"type_name": name, "display_name": name, "category": "instructor"})
 	return name
+}
+
+// onBackup is about a backup that failed.
+func onBackup(t testing.TB, w *world) ([]string, any) {
+	t.Helper()
+	id := store.NewID()
+	storetest.Exec(t, w.opened.DB, `INSERT INTO backups (id, state, name, place, with_keys, reason, created_at, ended_at)
+		VALUES (?, 'failed', 'none', 'nowhere', FALSE, 'The disk is full.', '2026-01-02 03:04:05+00:00', '2026-01-02 03:04:05+00:00')`, id)
+	return []string{id}, nil
 }

@@ -244,6 +244,8 @@ var auditTable = []auditRow{
 	{"PUT /api/v1/agent-types/{type_name}", admin, app.ActWriteAgentTypes, "agent_type", nil},
 	{"DELETE /api/v1/agent-types/{type_name}", admin, app.ActWriteAgentTypes, "agent_type", nil},
 	{"DELETE /api/v1/threads/{thread_id}", owner, "thread.delete", "thread", nil},
+	{"POST /api/v1/admin/backups", superAdmin, app.ActBackUp, "backup", nil},
+	{"DELETE /api/v1/admin/backups/{backup_id}", superAdmin, "backup.delete", "backup", nil},
 	{"POST /admin/queue/{path...}", admin, app.ActOperate, "queue", nil},
 	{"PUT /admin/queue/{path...}", admin, app.ActOperate, "queue", nil},
 	{"PATCH /admin/queue/{path...}", admin, app.ActOperate, "queue", nil},

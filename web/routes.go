@@ -57,6 +57,7 @@ func (s *Server) routes(version string) error {
 	s.adminRoutes()
 	s.adminListRoutes()
 	s.encryptionRoutes()
+	s.backupRoutes()
 	s.artifactRoutes()
 	s.threadRoutes()
 	s.figureRoutes()

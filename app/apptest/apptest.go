@@ -52,6 +52,7 @@ func Config(url, modelURL string) *config.Config {
 	c.Limits.AddressRequestsPerMinute, c.Limits.AddressRequestsBurst = 10_000_000, 10_000_000
 	c.Files.TempDir = os.TempDir()
 	c.Files.UploadsPerMinute = 100_000
+	c.Backup.To = os.DevNull + "/backups" // a test that makes backups says where
 	return c
 }
 

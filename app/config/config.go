@@ -32,6 +32,7 @@ type Config struct {
 	Turns     Turns     `yaml:"turns" doc:"One agent's answer to a room, from the look at it to the stored message."`
 	Rooms     Rooms     `yaml:"rooms" doc:"Sockets and the event log behind them."`
 	Retention Retention `yaml:"retention" doc:"How many days things are kept; 0 keeps them for ever. What is older goes within minutes."`
+	Backup    Backup    `yaml:"backup" doc:"Backups that serve makes by itself; coagent backup makes one at once."`
 	LLM       LLM       `yaml:"llm" doc:"Model providers. Keys are not set here: they belong to agents and users, encrypted in the database."`
 	Prices    []Price   `yaml:"prices" doc:"What models cost for a million tokens, such as [{model: gpt-4o*, input: 2.5, output: 10, cached_input: 1.25, currency: USD, valid_from: 2026-01-31}]; coagent prices import makes such a list. Of all that match a model, or provider/model, and are valid, the one with the most letters besides * counts, then the latest valid_from, then the last. cached_input and cache_write are input where missing; max_output is the longest answer of a model that takes no limit; sees_images: true says that it takes pictures."`
 	External  External  `yaml:"external" doc:"Agents outside this program, at addresses that admins type in."`
@@ -210,6 +211,14 @@ func (c *Config) FilesDir() string {
 	return filepath.Join(c.DataDir, "files")
 }
 
+// BackupTo is where serve puts backups.
+func (c *Config) BackupTo() string {
+	if c.Backup.To != "" {
+		return c.Backup.To
+	}
+	return filepath.Join(c.DataDir, "backups")
+}
+
 // UploadsDir is the folder in which uploads wait until they are whole.
 func (c *Config) UploadsDir() string {
 	switch {
@@ -267,6 +276,14 @@ type Retention struct {
 	DeletedDays int `yaml:"deleted_days" default:"30" min:"0" max:"36500" doc:"What was deleted and can be restored."`
 	FilesDays   int `yaml:"files_days" default:"0" min:"0" max:"36500" doc:"Content of files in rooms; their names stay in the messages."`
 	TurnsDays   int `yaml:"turns_days" default:"365" min:"0" max:"36500" doc:"Ended turns of agents, how they ended and how many tokens they took; and why each agent spoke or not."`
+}
+
+// Backup says when serve makes backups, and where they lie.
+type Backup struct {
+	Every    time.Duration `yaml:"every" default:"0s" min:"0s" max:"8784h" doc:"Time from one backup to the next, such as 24h; 0s makes none by itself."`
+	Keep     int           `yaml:"keep" default:"7" min:"1" max:"10000" doc:"Backups that stay; an older one goes once a new one is whole."`
+	To       string        `yaml:"to" doc:"Folder, or s3://bucket/prefix at the endpoint of files.s3 and with its keys; empty means backups in data_dir. On several nodes name a folder that all see, or a bucket."`
+	WithKeys bool          `yaml:"with_keys" default:"false" doc:"Take encrypted values along, such as model keys. To read them needs the encryption keys, which are never in a backup."`
 }
 
 // LLM has the model providers, and how long to wait for them and retry.
