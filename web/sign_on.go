@@ -85,12 +85,12 @@ func (s *Server) finishSignOn(c *fiber.Ctx) error {
 	if err != nil {
 		return s.signOnFault(c, err)
 	}
-	to := s.base(c) + done.To
+	to := s.base + done.To
 	switch {
 	case done.Tokens == nil: // an identity was linked
 	case done.Tokens.Pending != "":
 		s.setCookie(c, s.pendingCookie(done.Tokens))
-		to = s.signInPage(c) + "?" + url.Values{"step": {"code"}, "to": {done.To}}.Encode()
+		to = s.signInPage() + "?" + url.Values{"step": {"code"}, "to": {done.To}}.Encode()
 	default:
 		for _, cookie := range s.sessionCookies(done.Tokens) {
 			s.setCookie(c, cookie)
@@ -99,21 +99,12 @@ func (s *Server) finishSignOn(c *fiber.Ctx) error {
 	return c.Redirect(to, http.StatusFound)
 }
 
-// base is the path below which browsers reach this server, "" for the root.
-func (s *Server) base(_ *fiber.Ctx) string {
-	at, err := url.Parse(s.cfg.HTTP.PublicURL)
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSuffix(at.EscapedPath(), "/")
-}
-
 // signInPage is the studio's page.
-func (s *Server) signInPage(c *fiber.Ctx) string {
+func (s *Server) signInPage() string {
 	if s.ui != nil {
-		return s.base(c) + pathStudio + pathSignOn
+		return s.base + pathStudio + pathSignOn
 	}
-	return s.base(c) + pathSignOn
+	return s.base + pathSignOn
 }
 
 // signOnFault is a page for a person whose browser a provider has sent here, or was to be
@@ -136,7 +127,7 @@ func (s *Server) signOnFault(c *fiber.Ctx, err error) error {
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Status(p.status)
 	return signOnPage.Execute(c.Response().BodyWriter(), struct{ Lang, Title, Text, Back, Home string }{string(lang),
-		wording.Of("Signing in did not work").In(lang), p.Message, wording.Of("Back to the sign-in page").In(lang), s.signInPage(c)})
+		wording.Of("Signing in did not work").In(lang), p.Message, wording.Of("Back to the sign-in page").In(lang), s.signInPage()})
 }
 
 var signOnPage = template.Must(template.New("").Parse(`<!doctype html><html lang="{{.Lang}}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
