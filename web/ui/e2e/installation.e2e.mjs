@@ -92,3 +92,24 @@ test("everything is encrypted anew with a new key, and the page says when the ol
   await page.reload();
   await page.getByText("Everything is encrypted with the present key").waitFor();
 });
+
+test("a backup is made, seen to be whole, and deleted", async (t) => {
+  const server = await serve(t);
+  await setUp(server);
+  const page = await person(t, { phone: true });
+  await enter(page, server, admin);
+  await page.goto(`${server.url}/installation/backups`);
+  await page.getByRole("heading", { name: "No backup yet" }).waitFor();
+  await page.getByText("None is made by itself").waitFor();
+  await page.getByRole("button", { name: "Make a backup now" }).click();
+  const row = page.getByRole("list", { name: "Backups" }).getByRole("listitem");
+  await row.getByText(/\d (byte|kB|MB)/).waitFor();
+  await row.getByText(new RegExp(admin.name)).waitFor();
+  await page.getByText("Check and restore a backup").click();
+  const command = await page.getByRole("group", { name: "Check the newest backup" }).innerText();
+  assert.match(command, /^coagent verify \S*backups\S+$/);
+  await row.getByRole("button", { name: /More about the backup/ }).click();
+  await page.getByRole("menuitem", { name: "Delete" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("heading", { name: "No backup yet" }).waitFor();
+});

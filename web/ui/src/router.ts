@@ -58,6 +58,7 @@ const routes: RouteRecordRaw[] = [
     meta: { operator: true },
     children: [
       { path: "", name: "installation", component: () => import("@/installation/Doctor.vue"), meta: { title: "installation.title" } },
+      { path: "backups", name: "backups", component: () => import("@/installation/Backups.vue"), meta: { title: "installation.backups.title" } },
       { path: "keys", name: "encryption", component: () => import("@/installation/Encryption.vue"), meta: { title: "installation.keys.title" } },
     ],
   },

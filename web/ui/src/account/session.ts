@@ -12,6 +12,8 @@ export const needsCode = (cause: unknown): boolean => cause instanceof Problem &
 export const useSession = defineStore("session", () => {
   const me = ref<Schemas["UserOut"] | null>(null);
   const meta = ref<Schemas["MetaOut"] | null>(null);
+  /** With what people sign in beside their password; known to who is signed out. */
+  const providers = ref<Schemas["ProviderOut"][]>([]);
   /** True when the session ended under way, so that the sign-in says so. */
   const ended = ref(false);
   const signedIn = computed(() => me.value !== null);
@@ -26,6 +28,7 @@ export const useSession = defineStore("session", () => {
   let last = "";
 
   onSignedOut(() => {
+    void readProviders();
     ended.value = me.value !== null;
     me.value = null;
   });
@@ -50,7 +53,13 @@ export const useSession = defineStore("session", () => {
   async function load(): Promise<void> {
     const [found, said] = await Promise.all([whoami(), meta.value ?? ok(GET("/api/v1/meta"))]);
     meta.value = said;
+    if (found === null) await readProviders();
     await take(found);
+  }
+
+  // Before the page of the sign-in is shown, so that nothing on it moves. Without them it works.
+  async function readProviders(): Promise<void> {
+    providers.value = await ok(GET("/api/v1/login/providers")).catch(() => []);
   }
 
   async function whoami(): Promise<Schemas["UserOut"] | null> {
@@ -103,10 +112,16 @@ export const useSession = defineStore("session", () => {
   }
 
   async function signOut(): Promise<void> {
-    await ok(POST("/api/v1/login/logout"));
+    const { sign_out_url: further } = await ok(POST("/api/v1/login/logout"));
+    if (further) {
+      tellTabs("");
+      location.assign(further); // the provider sends the browser back
+      return new Promise(() => {});
+    }
+    await readProviders();
     me.value = null;
     tellTabs("");
   }
 
-  return { me, meta, ended, signedIn, staff, admin, operator, mustSetUp, name, load, take, prefer, signIn, signInWithCode, signOut };
+  return { me, meta, ended, providers, signedIn, staff, admin, operator, mustSetUp, name, load, take, prefer, signIn, signInWithCode, signOut };
 });

@@ -57,7 +57,7 @@ export function useItems(): { items: ComputedRef<Doable[]>; recent: ComputedRef<
       ["courses", "/courses"],
       ...(session.staff ? [["newCourse", "/courses/new"] as [string, string]] : []),
       ...(session.staff ? [["agents", "/agents"] as [string, string]] : []),
-      ...(session.operator ? [["installation", "/installation"] as [string, string], ["encryption", "/installation/keys"] as [string, string]] : []),
+      ...(session.operator ? [["installation", "/installation"] as [string, string], ["backups", "/installation/backups"] as [string, string], ["encryption", "/installation/keys"] as [string, string]] : []),
       ["search", "/search"],
       ["join", "/join"],
       ["profile", "/account"],
