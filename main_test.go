@@ -153,6 +153,7 @@ func checkCommand(line, targets []string) error {
 		if len(line) < 2 || !slices.Contains(targets, line[1]) {
 			return fmt.Errorf("the Makefile has no such target, it has %v", targets)
 		}
+	case "pg_dump": // of Postgres
 	case "cp", "docker", "install", "podman", "systemctl", "useradd":
 		for _, word := range line {
 			if strings.HasPrefix(word, "deploy/") && !strings.HasSuffix(word, ".env") { // those are the reader's

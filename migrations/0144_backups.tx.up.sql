@@ -21,3 +21,5 @@ CREATE TABLE backups (
 CREATE UNIQUE INDEX backups_live ON backups (slot) WHERE state IN ('queued', 'running');
 --bun:split
 CREATE INDEX backups_newest ON backups (state, created_at, id);
+--bun:split
+CREATE INDEX backups_by_time ON backups (created_at, id);

@@ -124,6 +124,7 @@ func TestAgentWrites(t *testing.T) {
 	about := regexp.MustCompile(`\*(store\.)?(RoomAgent|Agent)\b|\[\]Agent\b|(UPDATE|DELETE FROM|INSERT INTO) (room_agents|agents)\b`)
 	none := []string{
 		"CreateAgents", // they are in no room yet
+		"FinishLoad",   // no server works with a database that is being filled
 	}
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {

@@ -23,6 +23,7 @@ var wholeTables = map[string]string{
 	"CountOwned":           "what it counts is named by the caller, see TestHotQueriesUseAnIndex",
 	"Nodes":                "a row for each process",
 	"UsageSums":            "what it groups by is named by the caller, see TestHotQueriesUseAnIndex",
+	"Loaded":               "the tables are named by the caller, and all of them are counted once, when an import ends",
 	"EncryptedValues":      "the column is named by the caller, and all of it is read in the order of its key",
 	"CountEncryptedValues": "the column is named by the caller, and all of it is counted",
 

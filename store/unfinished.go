@@ -25,7 +25,7 @@ func (d *DB) Unfinished(ctx context.Context) (command string, err error) {
 	if err := d.write.NewRaw(q, unfinishedTable).Scan(ctx, &there); err != nil || there == 0 {
 		return "", translate(err)
 	}
-	err = d.write.NewRaw("SELECT command FROM " + unfinishedTable).Scan(ctx, &command)
+	err = d.write.NewRaw("SELECT command FROM "+unfinishedTable).Scan(ctx, &command)
 	return command, translate(err)
 }
 

@@ -66,7 +66,7 @@ func TestFiles(t *testing.T) {
 		t.Fatalf("the page loads %q", loaded)
 	}
 	for _, l := range loaded {
-		if _, err := fs.Stat(ui.Files(), strings.TrimPrefix(l[1], "/")+".br"); err != nil {
+		if _, err := fs.Stat(ui.Files(), strings.TrimPrefix(l[1], "./")+".br"); err != nil {
 			t.Errorf("the page loads %s: %v", l[1], err)
 		}
 	}
@@ -98,7 +98,7 @@ func TestScripts(t *testing.T) {
 		mostEach = 10      // files for a page
 	)
 	page := text(t, "index.html.br")
-	entry := regexp.MustCompile(`src="/(assets/[^"]*\.js)"`).FindStringSubmatch(page)[1]
+	entry := regexp.MustCompile(`src="\./(assets/[^"]*\.js)"`).FindStringSubmatch(page)[1]
 	all := map[string]int{}
 	for _, name := range []string{"SignIn", "Home", "RoomPage"} {
 		loaded := map[string]int{}
