@@ -42,7 +42,7 @@ func RunBackup(ctx context.Context, cfg *config.Config, log *slog.Logger, versio
 		_, _ = fmt.Fprintln(os.Stderr, "Encrypted values are in it. They need the encryption keys of this installation (auth.encryption_keys, or secrets.yaml in the data folder): keep those elsewhere.")
 	}
 	if name != stdio {
-		fmt.Println("wrote", name)
+		_, _ = fmt.Fprintln(os.Stdout, "wrote", name)
 	}
 	return nil
 }
@@ -59,10 +59,10 @@ func RunRestore(ctx context.Context, cfg *config.Config, log *slog.Logger, versi
 	tellArchive(os.Stdout, m, end)
 	for _, l := range m.LeftOut {
 		if l.Missed {
-			fmt.Printf("  not in the archive: %s (%s)\n", l.What, l.Why)
+			_, _ = fmt.Fprintf(os.Stdout, "  not in the archive: %s (%s)\n", l.What, l.Why)
 		}
 	}
-	fmt.Println("restored into", placeOf(cfg)+"; `coagent serve` puts the messages into the index of the search")
+	_, _ = fmt.Fprintln(os.Stdout, "restored into", placeOf(cfg)+"; `coagent serve` puts the messages into the index of the search")
 	return nil
 }
 
@@ -74,7 +74,7 @@ func RunVerify(ctx context.Context, name string) error {
 		return err
 	}
 	tellArchive(os.Stdout, m, end)
-	fmt.Println("the archive is whole")
+	_, _ = fmt.Fprintln(os.Stdout, "the archive is whole")
 	return nil
 }
 

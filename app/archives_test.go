@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"reflect"
@@ -25,7 +24,7 @@ import (
 
 var schoolSize = flag.String("school", "300,5000", "people and messages of the school that moves between databases")
 
-var noLog = slog.New(slog.NewTextHandler(io.Discard, nil))
+var noLog = slog.New(slog.DiscardHandler)
 
 // place is an installation: on Postgres with a URL, otherwise on SQLite in a folder.
 func place(t testing.TB, url string, tune ...func(*config.Config)) *config.Config {

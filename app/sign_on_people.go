@@ -221,7 +221,7 @@ func (s *signOns) follow(ctx context.Context, tx *store.Tx, p *signOnProvider, k
 		}
 		if keepsSuperAdmin(supers, u.ID) != nil {
 			s.log.WarnContext(ctx, "the last super admin keeps the role, although the provider takes it away", "provider", p.ID, "user", u.ID)
-			return nil
+			return nil //nolint:nilerr // the sign-in goes on
 		}
 	}
 	before, was := userChanges(u), u.Role

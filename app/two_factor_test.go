@@ -105,7 +105,7 @@ func TestTwoFactorSignIn(t *testing.T) {
 		})
 		t.Run("TheNoteEnds", func(t *testing.T) {
 			u := twoFactored(t, r, app.RoleTeacher)
-			late, changed := begin(u), begin(u)
+			changed := begin(u)
 			for _, note := range []secret.Text{"", "x", secret.Text(signIn(t, r, account(t, r, app.RoleTeacher)).Access)} {
 				_, err := r.SignInWithCode(t.Context(), note, code(), stranger())
 				refused(t, err, app.KindRejected, "two_factor_over", "")
@@ -118,7 +118,7 @@ func TestTwoFactorSignIn(t *testing.T) {
 			}
 			_, err := r.SignInWithCode(t.Context(), changed, code(), stranger())
 			refused(t, err, app.KindRejected, "two_factor_over", "")
-			late = begin(u)
+			late := begin(u)
 			r.Advance(5*time.Minute + time.Second)
 			_, err = r.SignInWithCode(t.Context(), late, code(), stranger())
 			refused(t, err, app.KindRejected, "two_factor_over", "")

@@ -421,7 +421,7 @@ func TestFailures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{log: telemetry.Logger(slog.New(slog.NewJSONHandler(log, nil))), telemetry: tell}
+	s := &Server{log: telemetry.Logger(slog.New(slog.NewJSONHandler(log, nil))), telemetry: tell, cfg: config.Default()}
 	f := fiber.New(fiber.Config{ErrorHandler: s.failed, DisableStartupMessage: true})
 	f.Use(s.observe)
 	for path, fail := range map[string]func() error{

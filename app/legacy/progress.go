@@ -68,7 +68,6 @@ func (pr *progress) same(source, settings string) error {
 func meter(out io.Writer) func(what string, done, of int64) {
 	var last time.Time
 	return func(what string, done, of int64) {
-		//nolint:forbidigo // how often a terminal is written to is no rule
 		now := time.Now()
 		if done < of && now.Sub(last) < time.Second {
 			return

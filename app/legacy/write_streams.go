@@ -88,7 +88,7 @@ func (w *writer) writeLines(ctx context.Context) error {
 
 func (w *writer) writeArtifacts(ctx context.Context) error {
 	s := stream[store.Artifact]{what: "artifacts", of: int64(len(w.artifact)), bytes: func(f *store.Artifact) int { return len(f.Content) },
-		load: func(ctx context.Context, tx *store.Tx, rows []store.Artifact) error { return store.Load(ctx, tx, rows) }}
+		load: store.Load[store.Artifact]}
 	return s.write(ctx, w, func(after []string, fn func(*store.Artifact, []string) error) error {
 		return w.artifactsFrom(ctx, after, fn)
 	})
@@ -96,9 +96,7 @@ func (w *writer) writeArtifacts(ctx context.Context) error {
 
 func (w *writer) writeAudit(ctx context.Context) error {
 	s := stream[store.AuditEntry]{what: "audit log", of: w.report.of("audit_log").Came, bytes: func(e *store.AuditEntry) int { return len(e.Before) + len(e.After) },
-		load: func(ctx context.Context, tx *store.Tx, rows []store.AuditEntry) error {
-			return store.Load(ctx, tx, rows)
-		}}
+		load: store.Load[store.AuditEntry]}
 	return s.write(ctx, w, func(after []string, fn func(*store.AuditEntry, []string) error) error {
 		return w.src.Scan(ctx, "audit_log", []string{"id"}, after, func(r dump.Row) error {
 			one := row{r, w.plan, "audit_log"}

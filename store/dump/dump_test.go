@@ -131,9 +131,9 @@ func TestHostile(t *testing.T) {
 		"another encoding":     {whole("SET client_encoding = 'LATIN1';" + twoTables), "--encoding=UTF8"},
 		"bytes that are none":  {whole(twoTables + "INSERT INTO public.\"user\" VALUES (1, 'caf\xe9');"), "--encoding=UTF8"},
 		"NUL":                  {whole(twoTables + "INSERT INTO public.\"user\" VALUES (1, 'a\x00b');"), "not UTF-8"},
-		"cut in a string":      {good[:strings.Index(good, "'x'")+2], "was cut"},
-		"cut in a statement":   {good[:strings.Index(good, "VALUES")], "was cut"},
-		"cut between":          {good[:strings.Index(good, rows)+len(rows)], "was cut"},
+		"cut in a string":      {before(good, "'x'") + "'x", "was cut"},
+		"cut in a statement":   {before(good, "VALUES"), "was cut"},
+		"cut between":          {before(good, rows) + rows, "was cut"},
 		"cut in a COPY":        {twoTables + "COPY public.\"user\" (id, mood) FROM stdin;\n1\tOK\n2\t", "was cut"},
 		"cut behind a line":    {twoTables + "COPY public.\"user\" (id, mood) FROM stdin;\n1\tOK\n", "was cut"},
 		"too many values":      {whole(twoTables + "INSERT INTO public.\"user\" VALUES (1, 'x', 'OK', 1, NULL, 7);"), "6 values for 5 columns"},
@@ -226,7 +226,7 @@ func TestLive(t *testing.T) {
 				got, want := read(t, server, table, nil, nil), read(t, spooled, table, nil, nil)
 				slices.Sort(got)
 				slices.Sort(want)
-				if strings.ReplaceAll(strings.Join(got, "\n"), "true|", "true|") != strings.Join(want, "\n") {
+				if strings.Join(got, "\n") != strings.Join(want, "\n") {
 					t.Errorf("%s: got\n%s\nwant\n%s", table, strings.Join(got, "\n"), strings.Join(want, "\n"))
 				}
 				n, err := server.Count(t.Context(), table)
@@ -296,3 +296,5 @@ func TestTablesOfTheOldSystem(t *testing.T) {
 		}
 	}
 }
+
+func before(text, what string) string { text, _, _ = strings.Cut(text, what); return text }

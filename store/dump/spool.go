@@ -151,6 +151,7 @@ func (s *spool) table(name string, columns []column) error {
 	if len(columns) == 0 {
 		made = []string{"c0 TEXT"}
 	}
+	//nolint:noctx // the transaction was begun with the context and ends with it
 	if _, err := s.tx.Exec(fmt.Sprintf("CREATE TABLE t%d (%s)", t.number, strings.Join(made, ", "))); err != nil {
 		return err
 	}
@@ -159,6 +160,7 @@ func (s *spool) table(name string, columns []column) error {
 		return nil
 	}
 	var err error
+	//nolint:noctx // likewise
 	t.insert, err = s.tx.Prepare(fmt.Sprintf("INSERT INTO t%d VALUES (%s)", t.number, strings.Join(marks, ", ")))
 	return err
 }
@@ -181,7 +183,7 @@ func (s *spool) row(table string, columns []string, values []sql.NullString) err
 	if t.rows++; t.insert == nil {
 		return nil
 	}
-	_, err := t.insert.Exec(row...)
+	_, err := t.insert.Exec(row...) //nolint:noctx // likewise
 	return err
 }
 

@@ -192,7 +192,7 @@ func (s *school) value(table string, c store.BackupColumn, about string, n int) 
 	case "bytes":
 		return []byte{byte(n), 0, 255, byte(n >> 8)}
 	}
-	if c.Name == s.key[table] && c.Name == "id" {
+	if c.Name == "id" && s.key[table] == "id" {
 		return idOf(table, n)
 	}
 	for _, m := range oneOf.FindAllStringSubmatch(about, -1) {

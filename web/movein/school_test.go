@@ -5,12 +5,10 @@
 package movein
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/coagent-studio/coagent/store/dump"
 	"github.com/coagent-studio/coagent/web/proctest"
@@ -104,14 +102,6 @@ func rows(t *testing.T, src dump.Source, table string, order ...string) (list []
 		t.Fatal(err)
 	}
 	return list
-}
-
-// within bounds the waits of a test.
-func within(t *testing.T, d time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
 }
 
 // passwords are those of legacy.md, by what one signs in with after the import.

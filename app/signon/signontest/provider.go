@@ -82,7 +82,11 @@ func (p *Provider) Calls(path string) int {
 func (p *Provider) Visit(t testing.TB, address string) url.Values {
 	t.Helper()
 	c := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	a, err := c.Get(address)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := c.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
