@@ -37,7 +37,7 @@ func (r row) needs() app.Scope {
 
 // sessionRoutes are for people who are signed in as themselves: no token and
 // nobody who acts as somebody else gets in.
-var sessionRoutes = []string{"/login/impersonate/", "/users/keys", "/users/me/tokens", "/sessions", "/password",
+var sessionRoutes = []string{"/admin/backups", "/login/impersonate/", "/users/keys", "/users/me/tokens", "/sessions", "/password",
 	"/two-factor", "/me/identities", "/tokens", "/keys", "/api_key", "/callback_token", "/agents/external/create", "/agents/external/test-connection"}
 
 // lateCookieRoutes take the expired token of a live session from the cookie:

@@ -139,7 +139,7 @@ func TestSessionLife(t *testing.T) {
 		})
 		t.Run("whoami", func(t *testing.T) {
 			got := session(t).must(t, http.StatusOK, post, whoamiPath).object(t)
-			wantMembers(t, got, "id", "email", "username", "full_name", "role", "avatar_url", "is_active", "created_at")
+			wantMembers(t, got, "id", "email", "username", "full_name", "role", "avatar_url", "is_active", "created_at", "two_factor")
 			if got["id"] != u.ID || got["role"] != "student" {
 				t.Errorf("got %v", got)
 			}

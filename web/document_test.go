@@ -186,7 +186,8 @@ var closed = regexp.MustCompile(`^(role|type|kind|category|state|status|period|d
 // unclosed are those of them for which a client may send what it likes: the types of agents
 // that somebody has made, and a provider that is passed over unless a key is for it.
 var unclosed = []string{"NewAgent.type", "UpdateAgentInBody.type", "ExternalAgentInBody.type", "GenerateInBody.provider", "GenerateInBody.custom_provider",
-	"CreateRoomAgentInBody.type"}
+	"CreateRoomAgentInBody.type",
+	"LinkInBody.provider"} // of sign-on, as the configuration names it
 
 // A member of a request with a closed set of values lists them, and one that is needed is
 // not null.

@@ -14,7 +14,7 @@ func TestPasswordLinks(t *testing.T) {
 			u := w.addUser(t, app.RoleStudent, "forgetful", true)
 			them := w.session(t, u.ID)
 			l := w.as(admin).must(t, 200, post, v1+"/users/"+u.ID+"/password-link").object(t)
-			wantMembers(t, l, "url_path", "token", "expires_at")
+			wantMembers(t, l, "url", "url_path", "token", "expires_at")
 			wantTime(t, l["expires_at"])
 			a := w.anon().do(t, post, usePath, body{"token": l["token"], "password": "another horse battery"})
 			wantSession(t, a)

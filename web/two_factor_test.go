@@ -86,7 +86,7 @@ func TestTwoFactorComesFirst(t *testing.T) {
 		u := r.addUser(t, app.RoleAdmin, "ada", true)
 		b := r.browser(t)
 		wantSession(t, b.do(t, post, signInPath, form(u.Email, testPassword)))
-		open := map[string]bool{v1 + "/users/me": true, twoFactorPath: true, v1 + "/users/me/preferences": true, v1 + "/meta": true, v1 + "/a2a/health": true,
+		open := map[string]bool{v1 + "/users/me": true, twoFactorPath: true, v1 + "/users/me/preferences": true, v1 + "/meta": true, v1 + "/login/providers": true, v1 + "/a2a/health": true,
 			"/healthz": true, "/readyz": true}
 		asked := 0
 		for _, at := range r.server.table {
