@@ -1,8 +1,6 @@
 package app
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"slices"
 	"time"
 
@@ -36,37 +34,13 @@ type deviceAccount struct {
 	Epoch  int    `json:"e"`
 }
 
-// deviceKey is the key that signs notes. It is derived from the secret of the sessions,
-// but differs from it: a note is never valid as a session's token, nor a token as a
-// note.
-func (ss *sessions) deviceKey() []byte { return ss.derivedKey(deviceNotes) }
-
-// deviceNotes is the purpose of the key of notes.
-const deviceNotes = "coagent device note"
-
-// derivedKey is the key that signs what is for a purpose.
-func (ss *sessions) derivedKey(purpose string) []byte { return derived(ss.cfg.Auth.SecretKey, purpose) }
-
-// derivedKeys are the keys with which something for a purpose may have been signed.
-func (ss *sessions) derivedKeys(purpose string) [][]byte {
-	return ss.cfg.Auth.VerifyingKeys(func(key secret.Text) []byte { return derived(key, purpose) })
-}
-
-func derived(key secret.Text, purpose string) []byte {
-	mac := hmac.New(sha256.New, []byte(key.Reveal()))
-	_, _ = mac.Write([]byte(purpose))
-	return mac.Sum(nil)
-}
-
 // device reads a note. It returns nil if the note is not one of ours.
 func (ss *sessions) device(note secret.Text) *device {
 	if note == "" || len(note) > deviceBytes {
 		return nil
 	}
 	d := new(device)
-	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(ss.now)).
-		ParseWithClaims(note.Reveal(), d, verifying(ss.derivedKeys(deviceNotes)))
-	if err != nil || d.ID == "" || len(d.Accounts) == 0 {
+	if err := ss.openNote(deviceNotes, note, d); err != nil || d.ID == "" || len(d.Accounts) == 0 {
 		return nil
 	}
 	return d
@@ -93,6 +67,6 @@ func (a *App) DeviceNote(t *Tokens, note secret.Text) (fresh secret.Text, life t
 	d.Accounts = append([]deviceAccount{{t.user.ID, t.user.DeviceEpoch}}, others...)
 	d.Accounts = d.Accounts[:min(len(d.Accounts), deviceAccounts)]
 	d.ExpiresAt = jwt.NewNumericDate(a.now().Add(deviceLife))
-	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, d).SignedString(a.sessions.deviceKey())
-	return secret.Text(text), deviceLife, err
+	fresh, err = a.sessions.sealNote(deviceNotes, d)
+	return fresh, deviceLife, err
 }

@@ -62,8 +62,7 @@ func (ss *sessions) parse(token string) (*claims, error) {
 		return c, nil
 	}
 	c := new(claims)
-	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(ss.now)).
-		ParseWithClaims(token, c, verifying(ss.cfg.Auth.VerifyingKeys(func(key secret.Text) []byte { return []byte(key.Reveal()) })))
+	err := ss.verify(token, c, func(key secret.Text) []byte { return []byte(key.Reveal()) })
 	switch {
 	case err == nil && c.SessionID != "" && c.Subject != "":
 		ss.known.add(key, c, ss.now())

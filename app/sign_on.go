@@ -95,8 +95,6 @@ type signOnNote struct {
 	Session              string `json:"s,omitempty"` // that of who links the identity to their account
 }
 
-func (ss *sessions) signOnKey() []byte { return ss.derivedKey("coagent sign-on") }
-
 // SignOnBegun is where a browser goes, and the note that it keeps meanwhile.
 type SignOnBegun struct {
 	Address string
@@ -137,8 +135,8 @@ func (s *signOns) begin(ctx context.Context, id string, n signOnNote) (*SignOnBe
 	if err != nil {
 		return nil, s.down(ctx, p, err)
 	}
-	note, err := jwt.NewWithClaims(jwt.SigningMethodHS256, n).SignedString(s.sessions.signOnKey())
-	return &SignOnBegun{address, secret.Text(note)}, err
+	note, err := s.sessions.sealNote(signOnNotes, n)
+	return &SignOnBegun{address, note}, err
 }
 
 func (n *signOnNote) flow() signon.Flow {
@@ -228,9 +226,7 @@ func (a *App) FinishSignOn(ctx context.Context, in SignOnReturn, client Client) 
 // note reads a browser's note and uses it up.
 func (s *signOns) note(ctx context.Context, in SignOnReturn, client Client) (*signOnNote, error) {
 	n := new(signOnNote)
-	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(s.now)).
-		ParseWithClaims(in.Note.Reveal(), n, func(*jwt.Token) (any, error) { return s.sessions.signOnKey(), nil })
-	if err != nil || subtle.ConstantTimeCompare([]byte(n.ID), []byte(in.State)) != 1 {
+	if err := s.sessions.openNote(signOnNotes, in.Note, n); err != nil || subtle.ConstantTimeCompare([]byte(n.ID), []byte(in.State)) != 1 {
 		return nil, errSignOnOver
 	}
 	key := signOnTries(client)

@@ -28,16 +28,10 @@ type pending struct {
 	Epoch int `json:"e"`
 }
 
-// pendingNotes is the purpose of the key of these notes.
-const pendingNotes = "coagent second factor"
-
-func (ss *sessions) pendingKey() []byte { return ss.derivedKey(pendingNotes) }
-
 // pendingNote says that a device has shown the first factor of an account.
 func (ss *sessions) pendingNote(u *store.User) (secret.Text, error) {
 	p := pending{Epoch: u.DeviceEpoch, RegisteredClaims: jwt.RegisteredClaims{Subject: u.ID, ExpiresAt: jwt.NewNumericDate(ss.now().Add(pendingLife))}}
-	note, err := jwt.NewWithClaims(jwt.SigningMethodHS256, p).SignedString(ss.pendingKey())
-	return secret.Text(note), err
+	return ss.sealNote(pendingNotes, p)
 }
 
 // PendingLife is how long a client keeps Tokens.Pending.
@@ -78,9 +72,7 @@ func (p *passwords) read(ctx context.Context, u *store.User, text string, who li
 func (a *App) SignInWithCode(ctx context.Context, note secret.Text, code string, client Client) (*Tokens, error) {
 	over := errorf(KindRejected, wording.TwoFactorOver, "This took too long, or your password has changed. Sign in again.")
 	p := new(pending)
-	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(a.now)).
-		ParseWithClaims(note.Reveal(), p, verifying(a.sessions.derivedKeys(pendingNotes)))
-	if err != nil || p.Subject == "" {
+	if err := a.sessions.openNote(pendingNotes, note, p); err != nil || p.Subject == "" {
 		return nil, over
 	}
 	if err := text("code", code, 1, maxCode); err != nil {
