@@ -161,10 +161,8 @@ type System struct {
 }
 
 const (
-	// tellEvery is how often a process tells that it lives; it is taken for dead after
-	// deadAfter, and forgotten after forgetNodes.
-	tellEvery   = 15 * time.Second
-	deadAfter   = 4 * tellEvery
+	// tellEvery is how often a process tells that it lives; it is forgotten after forgetNodes.
+	tellEvery   = store.NodeDeadAfter / 4
 	forgetNodes = 24 * time.Hour
 	// maxTables is how many tables are listed with their sizes.
 	maxTables = 15
@@ -177,7 +175,7 @@ func (a *App) System(ctx context.Context, actor *Actor) (*System, error) {
 		return nil, err
 	}
 	now := a.instant()
-	s := &System{Alive: func(n *store.Node) bool { return now.Sub(n.SeenAt) < deadAfter }}
+	s := &System{Alive: func(n *store.Node) bool { return n.Alive(now) }}
 	var err error
 	if s.Nodes, err = a.db.Nodes(ctx); err != nil {
 		return nil, err

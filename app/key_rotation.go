@@ -149,7 +149,7 @@ func (k *keyRotation) stranger(ctx context.Context) (*store.Node, error) {
 	}
 	first, now := k.first(), k.now.instant()
 	i := slices.IndexFunc(nodes, func(n store.Node) bool {
-		return n.ID != k.node && now.Sub(n.SeenAt) < deadAfter && !strings.HasPrefix(n.Keys, first)
+		return n.ID != k.node && n.Alive(now) && !strings.HasPrefix(n.Keys, first)
 	})
 	if i < 0 {
 		return nil, nil

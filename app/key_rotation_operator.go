@@ -54,7 +54,7 @@ func (o *Operator) sameKeys(ctx context.Context, wait func(why string)) error {
 		}
 		if seen == nil || seen.ID != n.ID {
 			seen = n
-			wait(fmt.Sprintf("a process has other encryption keys; waiting for up to %s to see whether it has ended", deadAfter))
+			wait(fmt.Sprintf("a process has other encryption keys; waiting for up to %s to see whether it has ended", store.NodeDeadAfter))
 		} else if n.SeenAt.After(seen.SeenAt) {
 			return otherKeys(n)
 		}

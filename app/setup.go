@@ -18,9 +18,6 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// settingSetup is the setting with the hash of the set-up token.
-const settingSetup = "setup_token_sha256"
-
 // CheckEncryption checks that the configured keys are those with which the database was
 // made. The first start encrypts a known word; every later start must be able to decrypt
 // it.
@@ -142,7 +139,7 @@ func (o *Operator) SetupToken(ctx context.Context) (string, error) {
 	}
 	token := base64.RawURLEncoding.EncodeToString(raw)
 	err := o.db.InTx(ctx, func(tx *store.Tx) error {
-		return tx.SetSetting(ctx, settingSetup, hashToken(token))
+		return tx.SetSetting(ctx, store.SettingSetup, hashToken(token))
 	})
 	return token, err
 }
@@ -176,7 +173,7 @@ func (in *FirstAdmin) account(now time.Time) (*store.User, error) {
 // signs that admin in.
 func (a *App) SetUp(ctx context.Context, in FirstAdmin, client Client) (*Tokens, error) {
 	spent := errorf(KindForbidden, wording.SetupDone, "This set-up link is not valid any more. Restart coagent for a new one, or sign in.")
-	want, err := a.db.Setting(ctx, settingSetup)
+	want, err := a.db.Setting(ctx, store.SettingSetup)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, spent
 	}
@@ -198,7 +195,7 @@ func (a *App) SetUp(ctx context.Context, in FirstAdmin, client Client) (*Tokens,
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		// The deletion works as a lock: of two people with the link, the second one
 		// finds no token.
-		if err := tx.DeleteSetting(ctx, settingSetup); errors.Is(err, store.ErrNotFound) {
+		if err := tx.DeleteSetting(ctx, store.SettingSetup); errors.Is(err, store.ErrNotFound) {
 			return spent
 		} else if err != nil {
 			return err

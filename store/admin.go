@@ -166,6 +166,13 @@ type Node struct {
 	Keys          string // fingerprints of its encryption keys with a blank between; of an older version none
 }
 
+// NodeDeadAfter is how long a process may be silent before it counts as gone. It tells of
+// itself several times in that time.
+const NodeDeadAfter = time.Minute
+
+// Alive reports whether a process has told of itself lately.
+func (n *Node) Alive(now time.Time) bool { return now.Sub(n.SeenAt) < NodeDeadAfter }
+
 // TellNode stores what a process tells of itself, by the clock that all share.
 func (t *Tx) TellNode(ctx context.Context, n *Node) error {
 	_, err := t.db.NewInsert().Model(n).On("CONFLICT (id) DO UPDATE").Set("seen_at = EXCLUDED.seen_at").

@@ -60,8 +60,8 @@ var leftColumns = map[string]string{
 
 // leftSettings are the settings that belong to one installation.
 var leftSettings = map[string]string{
-	backfillKey:          "how far the index of the search is",
-	"setup_token_sha256": "the link that makes the first admin",
+	backfillKey:  "how far the index of the search is",
+	SettingSetup: "the link that makes the first admin",
 }
 
 // catalogueRow is a column as the database knows it.

@@ -44,15 +44,10 @@ func (d *DB) LockLoad(ctx context.Context) (unlock func(), ok bool, err error) {
 
 // CheckEmpty returns ErrNotEmpty for a database with people in it, or that is served.
 func (d *DB) CheckEmpty(ctx context.Context, now time.Time) error {
-	columns, err := catalogue(ctx, d.write, d.Postgres())
-	if err != nil {
-		return err
-	}
-	has := func(table string) bool {
-		return slices.ContainsFunc(columns, func(c catalogueRow) bool { return c.TableName == table })
-	}
 	var n int
-	if has("users") {
+	if there, err := d.hasTable(ctx, "users"); err != nil {
+		return err
+	} else if there {
 		if err := d.write.NewRaw("SELECT count(*) FROM users").Scan(ctx, &n); err != nil {
 			return translate(err)
 		}
@@ -60,8 +55,10 @@ func (d *DB) CheckEmpty(ctx context.Context, now time.Time) error {
 			return fmt.Errorf("%w: it has %d people", ErrNotEmpty, n)
 		}
 	}
-	if has("nodes") {
-		if err := d.write.NewRaw("SELECT count(*) FROM nodes WHERE seen_at > ?", now.UTC().Add(-time.Minute)).Scan(ctx, &n); err != nil {
+	if there, err := d.hasTable(ctx, "nodes"); err != nil {
+		return err
+	} else if there {
+		if err := d.write.NewRaw("SELECT count(*) FROM nodes WHERE seen_at > ?", now.UTC().Add(-NodeDeadAfter)).Scan(ctx, &n); err != nil {
 			return translate(err)
 		}
 		if n > 0 {

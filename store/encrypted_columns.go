@@ -7,6 +7,10 @@ const (
 	SettingDemo   = "demo_seeded"
 )
 
+// SettingSetup is the setting with the hash of the token of the link that makes the first
+// admin.
+const SettingSetup = "setup_token_sha256"
+
 // SettingRotationLive is a setting that exists while a rotation of the keys is under way, so
 // that a sweep looks whether its worker is gone.
 const SettingRotationLive = "key_rotation_live"

@@ -22,18 +22,15 @@ func (d *DB) Occupied(ctx context.Context) (accounts int, table string, err erro
 	if old != nil && !errors.Is(old, ErrSchemaOld) {
 		return 0, "", old
 	}
-	there := "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
-	if d.Postgres() {
-		there = "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = ?"
-	}
 	for _, table := range []string{"courses", "organizations", "projects", "rooms", "agents", "messages", "users"} {
-		var n int
-		if err := d.write.NewRaw(there, table).Scan(ctx, &n); err != nil {
-			return 0, "", translate(err)
+		there, err := d.hasTable(ctx, table)
+		if err != nil {
+			return 0, "", err
 		}
-		if n == 0 {
+		if !there {
 			continue
 		}
+		var n int
 		if err := d.write.NewRaw("SELECT count(*) FROM ?", bun.Ident(table)).Scan(ctx, &n); err != nil {
 			return 0, "", translate(err)
 		}

@@ -182,6 +182,17 @@ func (d *DB) tables(ctx context.Context) ([]string, error) {
 	return names, translate(err)
 }
 
+// hasTable tells whether the current schema has a table.
+func (d *DB) hasTable(ctx context.Context, name string) (bool, error) {
+	q := "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
+	if d.Postgres() {
+		q = "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = ?"
+	}
+	var n int
+	err := d.write.NewRaw(q, name).Scan(ctx, &n)
+	return n > 0, translate(err)
+}
+
 // migrated tells whether our table of migrations exists. Other tools (Rails,
 // golang-migrate) have a table of the same name, but without our columns.
 func (d *DB) migrated(ctx context.Context) (bool, error) {

@@ -24,12 +24,10 @@ func (q Queries) Setting(ctx context.Context, key string) (string, error) {
 
 // HasCanary tells whether a SQLite database, of whatever schema, was made with encryption keys.
 func (d *DB) HasCanary(ctx context.Context) (bool, error) {
-	var tables int
-	err := d.write.NewRaw("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'settings'").Scan(ctx, &tables)
-	if err != nil || tables == 0 {
-		return false, translate(err)
+	if there, err := d.hasTable(ctx, "settings"); err != nil || !there {
+		return false, err
 	}
-	_, err = d.Setting(ctx, SettingCanary)
+	_, err := d.Setting(ctx, SettingCanary)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}

@@ -17,13 +17,8 @@ var ErrOtherLoad = errors.New("another command has begun to fill this database")
 // Unfinished returns the name of the command that has begun to fill this database and has
 // not finished, or "".
 func (d *DB) Unfinished(ctx context.Context) (command string, err error) {
-	q := "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
-	if d.Postgres() {
-		q = "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = ?"
-	}
-	var there int
-	if err := d.write.NewRaw(q, unfinishedTable).Scan(ctx, &there); err != nil || there == 0 {
-		return "", translate(err)
+	if there, err := d.hasTable(ctx, unfinishedTable); err != nil || !there {
+		return "", err
 	}
 	err = d.write.NewRaw("SELECT command FROM "+unfinishedTable).Scan(ctx, &command)
 	return command, translate(err)

@@ -10,10 +10,6 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// deadAfter is how long a process may be silent before it counts as gone; it tells of itself
-// every quarter of that.
-const deadAfter = time.Minute
-
 // aliveNodes are the processes that told of themselves lately. SQLite has one process, which
 // tells nothing.
 func aliveNodes(ctx context.Context, in *Installation) ([]store.Node, error) {
@@ -22,7 +18,7 @@ func aliveNodes(ctx context.Context, in *Installation) ([]store.Node, error) {
 		return nil, err
 	}
 	now := in.Now()
-	return slices.DeleteFunc(all, func(n store.Node) bool { return now.Sub(n.SeenAt) >= deadAfter }), nil
+	return slices.DeleteFunc(all, func(n store.Node) bool { return !n.Alive(now) }), nil
 }
 
 // nodes tells which processes there are.

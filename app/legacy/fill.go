@@ -111,9 +111,6 @@ func (p *plan) look(ctx context.Context, db *store.DB, source, settings string) 
 	return pr, nil
 }
 
-// deadAfter is how long a process that tells nothing is taken for one that runs.
-const deadAfter = 30 * time.Second
-
 // nobodyServes refuses a database on Postgres that a server works with right now: it has
 // looked whether the database is whole when it started. On SQLite the folder's lock says so.
 func nobodyServes(ctx context.Context, db *store.DB, now time.Time) error {
@@ -122,8 +119,8 @@ func nobodyServes(ctx context.Context, db *store.DB, now time.Time) error {
 	}
 	nodes, err := db.Nodes(ctx)
 	for _, n := range nodes {
-		if n.SeenAt.After(now.Add(-deadAfter)) {
-			return errors.New("a coagent runs on this database: stop it, wait half a minute, and run the import again")
+		if n.Alive(now) {
+			return errors.New("a coagent runs on this database: stop it, wait a minute, and run the import again")
 		}
 	}
 	return err
