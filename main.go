@@ -400,8 +400,10 @@ type keysRotateCmd struct {
 // Run encrypts everything anew.
 func (k *keysRotateCmd) Run(ctx context.Context, c *cli) error {
 	return c.opened(ctx, func(o *app.Opened) error {
-		line := terminal.NewProgress(os.Stderr, "encrypted anew", "stored secrets")
-		report, err := o.Operator().RotateKeys(ctx, line.Say, line.Tell)
+		line := terminal.NewProgress(os.Stderr)
+		report, err := o.Operator().RotateKeys(ctx, line.Say, func(done, total int) {
+			line.Tell(fmt.Sprintf("%d of %d stored secrets encrypted anew", done, total))
+		})
 		line.End()
 		return tellKeys(report, err, k.JSON, true)
 	})
@@ -535,7 +537,7 @@ func (d *doctorCmd) Run(ctx context.Context, c *cli) error {
 	if d.JSON {
 		err = report.PrintJSON(os.Stdout)
 	} else {
-		err = report.Print(os.Stdout, isTerminal(os.Stdout))
+		err = report.Print(os.Stdout, likesColours(os.Stdout))
 	}
 	if code := report.ExitCode(); err == nil && code != 0 {
 		return exitCode(code)
@@ -543,10 +545,9 @@ func (d *doctorCmd) Run(ctx context.Context, c *cli) error {
 	return err
 }
 
-// isTerminal tells whether a person reads a file as it is written, and likes colours.
-func isTerminal(f *os.File) bool {
-	st, err := f.Stat()
-	return err == nil && st.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+// likesColours tells whether a person reads a file as it is written, and likes colours.
+func likesColours(f *os.File) bool {
+	return terminal.Is(f) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
 type healthCmd struct {

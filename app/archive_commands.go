@@ -12,6 +12,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/archive"
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/terminal"
 )
 
 // RunBackup is `coagent backup`. It says what was written, and what was left out, on standard
@@ -22,7 +23,7 @@ func RunBackup(ctx context.Context, cfg *config.Config, log *slog.Logger, versio
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	m, end, err := metered(a.now, func(tell func(Progress)) (*archive.Manifest, *archive.End, error) {
+	m, end, err := metered(func(tell func(Progress)) (*archive.Manifest, *archive.End, error) {
 		a.Told(tell)
 		return a.Backup(ctx, name, withKeys)
 	})
@@ -49,8 +50,7 @@ func RunBackup(ctx context.Context, cfg *config.Config, log *slog.Logger, versio
 
 // RunRestore is `coagent restore`.
 func RunRestore(ctx context.Context, cfg *config.Config, log *slog.Logger, version, name string) error {
-	//nolint:forbidigo // for the progress alone
-	m, end, err := metered(time.Now, func(tell func(Progress)) (*archive.Manifest, *archive.End, error) {
+	m, end, err := metered(func(tell func(Progress)) (*archive.Manifest, *archive.End, error) {
 		return Restore(ctx, cfg, log, version, name, tell)
 	})
 	if err != nil {
@@ -68,8 +68,7 @@ func RunRestore(ctx context.Context, cfg *config.Config, log *slog.Logger, versi
 
 // RunVerify is `coagent verify`.
 func RunVerify(ctx context.Context, name string) error {
-	//nolint:forbidigo // for the progress alone
-	m, end, err := metered(time.Now, func(tell func(Progress)) (*archive.Manifest, *archive.End, error) { return Verify(ctx, name, tell) })
+	m, end, err := metered(func(tell func(Progress)) (*archive.Manifest, *archive.End, error) { return Verify(ctx, name, tell) })
 	if err != nil {
 		return err
 	}
@@ -79,10 +78,10 @@ func RunVerify(ctx context.Context, name string) error {
 }
 
 // metered runs fn and prints its progress on standard error.
-func metered(now func() time.Time, fn func(tell func(Progress)) (*archive.Manifest, *archive.End, error)) (*archive.Manifest, *archive.End, error) {
-	meter := NewMeter(os.Stderr, terminal(os.Stderr), now)
-	m, end, err := fn(meter.Tell)
-	meter.Done()
+func metered(fn func(tell func(Progress)) (*archive.Manifest, *archive.End, error)) (*archive.Manifest, *archive.End, error) {
+	line := terminal.NewProgress(os.Stderr)
+	m, end, err := fn(func(p Progress) { line.Tell(p.String()) })
+	line.End()
 	return m, end, err
 }
 

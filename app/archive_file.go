@@ -12,7 +12,9 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/coagent-studio/coagent/app/archive"
+	"github.com/coagent-studio/coagent/app/blob"
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/terminal"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -26,7 +28,7 @@ const partly = ".partial"
 // no file of that name before it is whole and on the disk.
 func (a *Archives) Backup(ctx context.Context, name string, withKeys bool) (m *archive.Manifest, end *archive.End, err error) {
 	if name == stdio {
-		if terminal(os.Stdout) {
+		if terminal.Is(os.Stdout) {
 			return nil, nil, errors.New("an archive is not for a terminal: name a file, or redirect the output")
 		}
 		return a.write(ctx, os.Stdout, withKeys)
@@ -78,17 +80,7 @@ func wholeFile(name string, fill func(*os.File) error) (err error) {
 	} else if err := os.Remove(part); err != nil {
 		return err
 	}
-	return errors.Join(out.Close(), syncNames(filepath.Dir(name)))
-}
-
-// syncNames waits until the names in a folder are on the disk, where the system can do so.
-func syncNames(folder string) error {
-	d, err := os.Open(folder)
-	if err != nil {
-		return nil //nolint:nilerr // the file itself is on the disk
-	}
-	_ = d.Sync() // some systems cannot
-	return d.Close()
+	return errors.Join(out.Close(), blob.SyncFolder(filepath.Dir(name)))
 }
 
 // openArchive opens an archive to read; "-" is standard input.
@@ -96,7 +88,7 @@ func openArchive(name string) (in io.ReadCloser, err error) {
 	if name != stdio {
 		return os.Open(name)
 	}
-	if terminal(os.Stdin) {
+	if terminal.Is(os.Stdin) {
 		return nil, errors.New("an archive does not come from a terminal: name a file, or redirect the input")
 	}
 	return io.NopCloser(os.Stdin), nil
@@ -110,12 +102,6 @@ func Verify(ctx context.Context, name string, tell func(Progress)) (m *archive.M
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
 	return VerifyArchive(ctx, in, tell)
-}
-
-// terminal tells whether a person reads or types there.
-func terminal(f *os.File) bool {
-	st, err := f.Stat()
-	return err == nil && st.Mode()&os.ModeCharDevice != 0
 }
 
 // mayBeRead refuses a database that is not there, or that this program does not understand.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"time"
 
 	"github.com/coagent-studio/coagent/app/archive"
 	"github.com/coagent-studio/coagent/app/blob"
@@ -25,7 +24,7 @@ type Archives struct {
 	files   *fileStorage
 	version string
 	tell    func(Progress)
-	locked  func() error // ends the lock of the data folder, nil without one
+	end     func() error // closes what was opened for it; nil inside an App
 }
 
 // Progress says how far a backup, a restore or a check is.
@@ -34,6 +33,18 @@ type Progress struct {
 	Rows  int64
 	Of    int64 // about how many rows there will be, 0 when that is not known
 	Bytes int64 // of files
+}
+
+// String is the progress for a person.
+func (p Progress) String() string {
+	text := fmt.Sprintf("%s: %d rows", p.Stage, p.Rows)
+	if p.Of > p.Rows {
+		text = fmt.Sprintf("%s: %d of about %d rows", p.Stage, p.Rows, p.Of)
+	}
+	if p.Bytes > 0 {
+		text += fmt.Sprintf(", %d MiB of files", p.Bytes>>20)
+	}
+	return text
 }
 
 // newArchives makes the archives of a database.
@@ -191,56 +202,4 @@ func (e *ending) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return e.Reader.Read(p)
-}
-
-// Meter prints progress: on a terminal a line that is written anew, otherwise a line every 10
-// s.
-type Meter struct {
-	out      io.Writer
-	terminal bool
-	now      clock
-	next     time.Time
-	wrote    bool
-}
-
-// NewMeter prints to out.
-func NewMeter(out io.Writer, terminal bool, now func() time.Time) *Meter {
-	m := &Meter{out: out, terminal: terminal, now: now}
-	m.next = m.now().Add(m.every())
-	return m
-}
-
-func (m *Meter) every() time.Duration {
-	if m.terminal {
-		return 200 * time.Millisecond
-	}
-	return 10 * time.Second
-}
-
-// Tell prints what is reached, when it is time.
-func (m *Meter) Tell(p Progress) {
-	if m.now().Before(m.next) {
-		return
-	}
-	m.next = m.now().Add(m.every())
-	text := fmt.Sprintf("%s: %d rows", p.Stage, p.Rows)
-	if p.Of > p.Rows {
-		text = fmt.Sprintf("%s: %d of about %d rows", p.Stage, p.Rows, p.Of)
-	}
-	if p.Bytes > 0 {
-		text += fmt.Sprintf(", %d MiB of files", p.Bytes>>20)
-	}
-	if !m.terminal {
-		_, _ = fmt.Fprintln(m.out, text)
-		return
-	}
-	m.wrote = true
-	_, _ = fmt.Fprintf(m.out, "\r\x1b[K%s", text)
-}
-
-// Done removes the line that was written anew.
-func (m *Meter) Done() {
-	if m.wrote {
-		_, _ = fmt.Fprint(m.out, "\r\x1b[K")
-	}
 }

@@ -1,14 +1,10 @@
 package app
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
-
-	"github.com/gofrs/flock"
 
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/secret"
@@ -82,40 +78,6 @@ func (i *Imports) External(raw string) (public store.JSON, sealed string, err er
 func (i *Imports) Graph(text store.JSON) error {
 	_, err := graphText(i.app.engine, json.RawMessage(text))
 	return err
-}
-
-// Filling is a database that one command fills. Nothing else of this program works on its
-// data folder meanwhile.
-type Filling struct {
-	DB   *store.DB
-	lock *flock.Flock
-}
-
-// OpenToFill opens the configured database as it is, for a command that fills it.
-func OpenToFill(ctx context.Context, cfg *config.Config) (f *Filling, err error) {
-	f = new(Filling)
-	if !cfg.Postgres() {
-		if f.lock, err = lockFolder(cfg); err != nil {
-			return nil, err
-		}
-	}
-	if f.DB, err = OpenDB(ctx, cfg); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	f.DB.CountDaysIn(cfg.Location())
-	return f, nil
-}
-
-// Close closes the database and frees the data folder.
-func (f *Filling) Close() error {
-	var errs []error
-	if f.DB != nil {
-		errs = append(errs, f.DB.Close())
-	}
-	if f.lock != nil {
-		errs = append(errs, f.lock.Unlock())
-	}
-	return errors.Join(errs...)
 }
 
 // NewImports makes the rules without a database that is served: db is only kept.

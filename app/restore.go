@@ -32,17 +32,15 @@ type restore struct {
 	spool  *os.File // the file whose pieces come
 	done   func()
 	opened func(ctx context.Context, m *archive.Manifest) (*Archives, error)
-	unlock func()
 }
 
 // restoreFrom reads an archive to its end and fills the database that open opens when the
 // archive's manifest is known.
 func restoreFrom(ctx context.Context, in io.Reader, open func(context.Context, *archive.Manifest) (*Archives, error)) (m *archive.Manifest, end *archive.End, err error) {
-	r := &restore{opened: open, unlock: func() {}}
+	r := &restore{opened: open}
 	defer func() {
 		if r.Archives != nil {
 			r.dropSpool()
-			r.unlock()
 			err = errors.Join(err, r.Close())
 		}
 	}()
@@ -67,14 +65,6 @@ func (r *restore) begin(ctx context.Context, m *archive.Manifest) (err error) {
 	if err := r.checkKeys(); err != nil {
 		return err
 	}
-	unlock, mine, err := r.db.LockLoad(ctx)
-	if err != nil {
-		return err
-	}
-	if !mine {
-		return errors.New("another command fills this database at this moment: wait for its end")
-	}
-	r.unlock = unlock
 	if err := r.mayBeFilled(ctx); err != nil {
 		return err
 	}
@@ -269,36 +259,22 @@ func sumOf(ctx context.Context, snap *store.Snapshot, t *archive.Table, read fun
 	return got, err
 }
 
-// openToFill opens the configured database to restore an archive into it. On SQLite it keeps
-// servers away.
-func openToFill(ctx context.Context, cfg *config.Config, log *slog.Logger, now clock, version string, m *archive.Manifest) (a *Archives, err error) {
-	var locked func() error
-	if !cfg.Postgres() {
-		lock, err := lockFolder(cfg)
-		if err != nil {
-			return nil, err
-		}
-		locked = lock.Unlock
-	}
-	defer func() {
-		if err != nil && locked != nil {
-			err = errors.Join(err, locked())
-		}
-	}()
+// openToRestore opens the configured database to restore an archive into it.
+func openToRestore(ctx context.Context, cfg *config.Config, log *slog.Logger, now clock, version string, m *archive.Manifest) (a *Archives, err error) {
 	if m.WithKeys && m.Canary != "" && cfg.LacksEncryptionKeys() {
 		return nil, errors.New("the archive has encrypted values, and there are no encryption keys here: " +
 			"put the old secrets.yaml into the data folder " + cfg.DataDir + ", or set auth.encryption_keys (COAGENT_AUTH_ENCRYPTION_KEYS) to the old keys")
 	}
-	db, err := OpenDB(ctx, cfg)
+	f, err := OpenToFill(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	if a, err = newArchives(cfg, db, log, now, version); err != nil {
-		return nil, errors.Join(err, db.Close())
+	if a, err = newArchives(cfg, f.DB, log, now, version); err == nil {
+		err = a.files.check(ctx)
 	}
-	if err := a.files.check(ctx); err != nil {
-		return nil, errors.Join(err, db.Close())
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	a.locked = locked
+	a.end = f.Close
 	return a, nil
 }

@@ -152,17 +152,14 @@ func OpenArchives(ctx context.Context, cfg *config.Config, log *slog.Logger, ver
 		return nil, err
 	}
 	//nolint:forbidigo // a command's real clock comes in here
-	return newArchives(cfg, db, log, time.Now, version)
+	if a, err = newArchives(cfg, db, log, time.Now, version); err == nil {
+		a.end = db.Close
+	}
+	return a, err
 }
 
-// Close closes the database.
-func (a *Archives) Close() error {
-	err := a.db.Close()
-	if a.locked != nil {
-		err = errors.Join(err, a.locked())
-	}
-	return err
-}
+// Close closes what was opened for it.
+func (a *Archives) Close() error { return a.end() }
 
 // Restore fills the configured database from an archive. A file is read and checked whole
 // before anything is changed; standard input is checked while it is read.
@@ -179,7 +176,7 @@ func Restore(ctx context.Context, cfg *config.Config, log *slog.Logger, version,
 	defer func() { err = errors.Join(err, in.Close()) }()
 	return restoreFrom(ctx, in, func(ctx context.Context, m *archive.Manifest) (*Archives, error) {
 		//nolint:forbidigo // a command's real clock comes in here
-		a, err := openToFill(ctx, cfg, log, time.Now, version, m)
+		a, err := openToRestore(ctx, cfg, log, time.Now, version, m)
 		if err == nil {
 			a.Told(tell)
 		}

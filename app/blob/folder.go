@@ -55,12 +55,12 @@ func (f *Folder) Put(ctx context.Context, key string, c Content) (err error) {
 	if err := os.Rename(at+part, at); err != nil {
 		return fault(err)
 	}
-	return fault(syncFolder(filepath.Dir(at)))
+	return fault(SyncFolder(filepath.Dir(at)))
 }
 
-// syncFolder waits until the names in a folder are on the disk. A system that cannot open
+// SyncFolder waits until the names in a folder are on the disk. A system that cannot open
 // a folder for that does it by itself.
-func syncFolder(path string) error {
+func SyncFolder(path string) error {
 	d, err := os.Open(path)
 	if err != nil {
 		return nil //nolint:nilerr // see above

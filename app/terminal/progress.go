@@ -1,7 +1,6 @@
 package terminal
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -11,9 +10,8 @@ import (
 // A Progress tells a person how far a long command is: on a terminal with one line that
 // changes, elsewhere with a line every ten seconds. It is silent about what is over in a moment.
 type Progress struct {
-	out       io.Writer
-	did, what string
-	terminal  bool
+	out      io.Writer
+	terminal bool
 
 	mu     sync.Mutex
 	told   time.Time
@@ -21,20 +19,19 @@ type Progress struct {
 	silent time.Duration
 }
 
-// NewProgress makes one that says "done of total what did", such as "5 of 9 files read".
-func NewProgress(out *os.File, did, what string) *Progress {
-	return &Progress{out: out, did: did, what: what, terminal: Is(out), told: time.Now(), silent: time.Second}
+// NewProgress makes one that writes to out.
+func NewProgress(out *os.File) *Progress {
+	return &Progress{out: out, terminal: Is(out), told: time.Now(), silent: time.Second}
 }
 
-// Tell says how far it is.
-func (p *Progress) Tell(done, total int) {
+// Tell says how far it is, such as "5 of 9 files read".
+func (p *Progress) Tell(line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if time.Since(p.told) < p.silent {
 		return
 	}
 	p.told, p.silent = time.Now(), 10*time.Second
-	line := fmt.Sprintf("%d of %d %s %s", done, total, p.what, p.did)
 	if p.terminal {
 		p.silent = 200 * time.Millisecond
 		p.begun = true
