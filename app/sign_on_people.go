@@ -302,6 +302,9 @@ func identityChanges(i *store.Identity) changes {
 	return changes{"provider": i.Provider, "subject": i.Subject, "identity_email": i.Email}
 }
 
+// maxIdentities bounds how many identities people link to their account by themselves.
+const maxIdentities = 10
+
 // link links an identity to the account of a session, which the browser must still have.
 func (a *App) link(ctx context.Context, p *signOnProvider, who *signon.Person, sessionID, token string) error {
 	actor, err := a.sessions.authenticate(ctx, token, true)
@@ -317,6 +320,16 @@ func (a *App) link(ctx context.Context, p *signOnProvider, who *signon.Person, s
 	}
 	row := &store.Identity{ID: store.NewID(), UserID: actor.User.ID, Provider: p.ID, Issuer: who.Issuer, Subject: who.Subject, Email: c.email, CreatedAt: now, LastUsedAt: now}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if _, err := tx.LockPerson(ctx, actor.User.ID); err != nil {
+			return err
+		}
+		linked, err := tx.IdentitiesOf(ctx, actor.User.ID)
+		if err != nil {
+			return err
+		}
+		if len(linked) >= maxIdentities {
+			return errorf(KindConflict, wording.TooMany, "You have linked %d accounts at providers already. Unlink one that you do not use.", len(linked))
+		}
 		if err := tx.CreateIdentity(ctx, row); err != nil {
 			return err
 		}
