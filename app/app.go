@@ -60,6 +60,8 @@ type Deps struct {
 	// OfflinePause is how long the offline provider waits before each piece of an answer;
 	// 0 means about as long as a reader takes for it.
 	OfflinePause time.Duration
+	// Space tells what the disks have left; nil asks the system.
+	Space DiskSpace
 }
 
 // App is the program behind the web server. Make it with New, run it with Start.
@@ -92,6 +94,7 @@ type App struct {
 	threads   *threads
 	reports   *reports
 	diagnosis *diagnosis
+	disks     *diskGuard
 	rotation  *keyRotation
 	copying   chan struct{} // holds a token for each copy of a course that this process makes
 	audience  *audience
@@ -167,6 +170,7 @@ func New(d Deps) (*App, error) {
 		archives: &Archives{cfg: cfg, db: db, log: log, now: now, files: a.files, version: d.Version, tell: func(Progress) {}}}
 	a.copying = make(chan struct{}, 1)
 	a.diagnosis = newDiagnosis()
+	a.disks = newDiskGuard(cfg, db.Postgres(), now, log, d.Space)
 	a.reports = &reports{cfg: cfg, db: db, log: log, now: now, quotas: a.quotas, model: a.model, background: background,
 		audience: a.audience, reload: reportReload, closing: a.process.closing, queue: a.queue, pictures: a.files.pictures}
 	a.engine, err = turn.New(turn.Deps{Config: cfg, DB: db, Log: log, Now: now, Rand: d.Rand, Hub: hub, Queue: a.queue,
@@ -365,8 +369,8 @@ func (a *App) Stop(ctx context.Context) error {
 }
 
 // Ready returns nil when this process can serve: the database answers, its schema is
-// that of this program, and events of other processes arrive. Otherwise the error is
-// KindUnavailable.
+// that of this program, events of other processes arrive, and the disks to which it writes
+// take more. Otherwise the error is KindUnavailable.
 func (a *App) Ready(ctx context.Context) error {
 	if err := a.db.Ping(ctx); err != nil {
 		return &Error{Kind: KindUnavailable, Code: wording.Database, Message: "The database does not answer", Err: err}
@@ -377,5 +381,5 @@ func (a *App) Ready(ctx context.Context) error {
 	if a.process.serve && a.process.cluster != nil && !a.process.cluster.listener.Ready() {
 		return errorf(KindUnavailable, wording.Listener, "Events of other nodes do not arrive")
 	}
-	return nil
+	return a.disks.check(ctx)
 }

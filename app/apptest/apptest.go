@@ -16,6 +16,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/doctor"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
@@ -64,6 +65,7 @@ type Rig struct {
 	Config *config.Config
 	roll   atomic.Uint64
 	ahead  atomic.Int64
+	left   atomic.Int64 // see SetDiskLeft; one more than that
 	log    logWriter
 	stop   func()
 }
@@ -77,6 +79,19 @@ func (r *Rig) Advance(d time.Duration) { r.ahead.Add(int64(d)) }
 
 // Now is the App's clock.
 func (r *Rig) Now() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) }
+
+// DiskSize is the size of the disk of SetDiskLeft, in bytes.
+const DiskSize = 1 << 40
+
+// SetDiskLeft says what every disk has left, in bytes, as the App gets it told.
+func (r *Rig) SetDiskLeft(free int64) { r.left.Store(free + 1) }
+
+func (r *Rig) space(path string) (free, total uint64, err error) {
+	if left := r.left.Load(); left > 0 {
+		return uint64(left - 1), DiskSize, nil
+	}
+	return doctor.Space(path)
+}
 
 // Log is all that the App has logged.
 func (r *Rig) Log() string { return r.log.String() }
@@ -108,7 +123,7 @@ func NewStopped(t testing.TB, url string, tune ...func(*config.Config)) *Rig {
 	r := &Rig{DB: storetest.Open(t, store.Options{URL: url, Pool: cfg.Database.Pool}), Model: model, Config: cfg, log: logWriter{t: t, all: &safeBuffer{}}}
 	a, err := app.New(app.Deps{Config: cfg, DB: r.DB, Log: slog.New(slog.NewTextHandler(r.log, nil)), Now: r.Now,
 		Rand: func() float64 { return float64(r.roll.Load()) / 1000 }, Work: true, Serve: true,
-		OfflinePause: time.Millisecond})
+		OfflinePause: time.Millisecond, Space: r.space})
 	if err != nil {
 		t.Fatal(err)
 	}

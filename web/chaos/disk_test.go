@@ -120,6 +120,7 @@ func TestDiskFull(t *testing.T) {
 		}
 	}
 	poster.Call(t, http.MethodGet, "/api/v1/chat/messages/"+room, nil, nil)
+	becomes(t, serve, false)
 	waiting := make(chan error, 1)
 	go func() { waiting <- members[0].Say(within(t, 60*time.Second), "Said while the disk was full") }()
 	refused := func() bool {
@@ -139,6 +140,7 @@ func TestDiskFull(t *testing.T) {
 		t.Error(err)
 	}
 	took := time.Since(freed)
+	becomes(t, serve, true)
 	for n := range 5 {
 		if a := post(2000 + n); a.Status != http.StatusCreated {
 			t.Errorf("with room again: got %d %s, want 201", a.Status, a.Body)
@@ -153,6 +155,19 @@ func TestDiskFull(t *testing.T) {
 	}
 	verdict(t, s, row{fault: "disk full", recovery: took}, w.Rooms, acks, members)
 	sound(t, filepath.Join(s.DataDir, "coagent.db"))
+}
+
+// becomes waits until a server says that it is ready, or that it is not, as when its disk is
+// full.
+func becomes(t *testing.T, p *proctest.Process, ready bool) {
+	t.Helper()
+	ctx := within(t, 30*time.Second)
+	for proctest.Ready(ctx, p.URL) != ready {
+		if ctx.Err() != nil {
+			t.Fatalf("the server does not come to say ready: %v", ready)
+		}
+		pause(ctx, 100*time.Millisecond)
+	}
 }
 
 // sound checks a SQLite file as a whole.
