@@ -134,7 +134,7 @@ func New(d Deps) (*App, error) {
 	// requests always find a free connection: under load the agents wait.
 	background := limit.NewGate(max(cfg.Database.Pool/2, 1))
 	hub := newHub(cfg, db, now, log, a.heardSignal, func(roomID string) { a.audience.spoken(roomID) })
-	if a.telemetry, err = newTelemetry(cfg, db, hub, models, log, now); err != nil {
+	if a.telemetry, err = newTelemetry(cfg, db, hub, models, log, now, d.Version); err != nil {
 		return nil, err
 	}
 	if a.queue, err = jobs.New(db, jobs.Options{Log: quietQueueLog(log), Carry: a.telemetry.Carry}); err != nil {

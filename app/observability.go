@@ -21,7 +21,7 @@ import (
 // newTelemetry makes the counters and the tracer. It reads the hub and the queue at each
 // scrape.
 func newTelemetry(cfg *config.Config, db *store.DB, hub *realtime.Hub, models *llm.Models, log *slog.Logger,
-	now clock) (*telemetry.Telemetry, error) {
+	now clock, version string) (*telemetry.Telemetry, error) {
 	c := cfg.Telemetry
 	return telemetry.New(telemetry.Options{Endpoint: c.OTLPEndpoint, Service: c.ServiceName, Sample: c.TraceSample,
 		Instance: db.Node(), Providers: models.Names(), Log: log,
@@ -30,8 +30,32 @@ func newTelemetry(cfg *config.Config, db *store.DB, hub *realtime.Hub, models *l
 			return telemetry.Sockets{Open: s.Conns, Rooms: s.Rooms, Frames: s.Frames, Slow: s.Slow, Dead: s.Dead,
 				Resyncs: s.Resyncs, SignalsLost: s.SignalsLost}
 		},
+		Version:   version,
+		Standing:  func(ctx context.Context) (telemetry.Standing, error) { return standingOf(ctx, db, now) },
 		QueueAges: func(ctx context.Context) (map[string]time.Duration, error) { return jobs.Ages(ctx, db, now()) },
 	})
+}
+
+// standingOf is what the metrics tell of the whole installation.
+func standingOf(ctx context.Context, db *store.DB, now clock) (s telemetry.Standing, err error) {
+	if s.Jobs, err = db.CountJobs(ctx); err != nil {
+		return s, err
+	}
+	done, err := db.NewestBackup(ctx, store.BackupDone)
+	if err == nil {
+		age := max(now().Sub(done.CreatedAt), 0)
+		s.Backup = &age
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return s, err
+	}
+	failed, err := db.NewestBackup(ctx, store.BackupFailed)
+	if err == nil {
+		age := max(now().Sub(failed.EndedAt), 0)
+		s.BackupFailure = &age
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return s, err
+	}
+	return s, nil
 }
 
 // Telemetry returns the counters and traces of this App.

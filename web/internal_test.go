@@ -135,6 +135,12 @@ func TestMetrics(t *testing.T) {
 		`coagent_sockets_open 0`,
 		`coagent_queue_age_seconds{queue="turns"} `,
 		`coagent_database_up 1`,
+		`coagent_jobs{state="running"} `,
+		`coagent_jobs{state="discarded"} 0`,
+		`coagent_build_info{goversion="go`,
+		`coagent_turn_seconds_count{outcome="finished"} 1`,
+		`coagent_model_call_seconds_count{provider="openai"} 1`,
+		`coagent_model_tokens_total{provider="openai",type="completion"} `,
 		`go_goroutines `,
 	} {
 		if !strings.Contains(scrape, "\n"+want) {

@@ -3,6 +3,8 @@ package telemetry
 import (
 	"context"
 	"net/http"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,8 +21,18 @@ type Sockets struct {
 	SignalsLost int64 // signals (typing, presence, streamed text) that other nodes missed
 }
 
+// Standing is what the database knows of the whole installation.
+type Standing struct {
+	Jobs map[string]int // by state
+	// Backup is the age of the newest whole backup, BackupFailure the time since one failed
+	// last; nil where there is none.
+	Backup, BackupFailure *time.Duration
+}
+
 const (
-	// queryTimeout bounds the one query of a scrape.
+	// standingAge is how long a Standing is told again, however many scrape.
+	standingAge = 10 * time.Second
+	// queryTimeout bounds each question of a scrape to the database.
 	queryTimeout = 2 * time.Second
 	// scrapesAtOnce bounds concurrent scrapes, so that a faulty scraper does not
 	// overload the database.
@@ -40,6 +52,10 @@ func (t *Telemetry) register(o Options) error {
 	if o.QueueAges != nil {
 		all = append(all, queueCollector(o.QueueAges))
 	}
+	if o.Standing != nil {
+		all = append(all, standingCollector(o.Standing))
+	}
+	all = append(all, buildCollector(o.Version))
 	for _, c := range all {
 		if err := t.registry.Register(c); err != nil {
 			return err
@@ -91,6 +107,47 @@ func socketCollector(sockets func() Sockets) prometheus.Collector {
 			give(resyncs, count, float64(s.Resyncs))
 			give(lost, count, float64(s.SignalsLost))
 		}}
+}
+
+func buildCollector(version string) prometheus.Collector {
+	info := described("build_info", "Always 1; the version of the program, and of the Go that built it.", "version", "goversion")
+	return asked{[]*prometheus.Desc{info}, func(give func(*prometheus.Desc, prometheus.ValueType, float64, ...string)) {
+		give(info, prometheus.GaugeValue, 1, version, runtime.Version())
+	}}
+}
+
+// standingCollector gives nothing while the database does not answer, so that an old number
+// is not taken for a new one.
+func standingCollector(standing func(context.Context) (Standing, error)) prometheus.Collector {
+	jobs := described("jobs", "Jobs in the queue by their state, on all nodes; 10000 stands for that or more.", "state")
+	backup := described("backup_age_seconds", "Age of the newest whole backup that the program made by itself or when it was asked; missing when there is none.")
+	failure := described("backup_failure_age_seconds", "Time since such a backup failed last; missing when none did.")
+	var mu sync.Mutex
+	var last Standing
+	var found time.Time
+	return asked{[]*prometheus.Desc{jobs, backup, failure}, func(give func(*prometheus.Desc, prometheus.ValueType, float64, ...string)) {
+		mu.Lock()
+		defer mu.Unlock()
+		if found.IsZero() || time.Since(found) >= standingAge {
+			ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
+			defer cancel()
+			now, err := standing(ctx)
+			if err != nil {
+				return
+			}
+			last, found = now, time.Now()
+		}
+		for state, n := range last.Jobs {
+			give(jobs, prometheus.GaugeValue, float64(n), state)
+		}
+		since := time.Since(found)
+		if last.Backup != nil {
+			give(backup, prometheus.GaugeValue, (*last.Backup + since).Seconds())
+		}
+		if last.BackupFailure != nil {
+			give(failure, prometheus.GaugeValue, (*last.BackupFailure + since).Seconds())
+		}
+	}}
 }
 
 func queueCollector(ages func(context.Context) (map[string]time.Duration, error)) prometheus.Collector {

@@ -23,9 +23,13 @@ type Options struct {
 	Providers []string // the provider names that may become labels
 	Log       *slog.Logger
 
-	// Sockets and QueueAges are called at each scrape. Either may be nil.
+	Version string // of the program
+
+	// Sockets and QueueAges are called at each scrape, Standing at most every standingAge.
+	// Each may be nil.
 	Sockets   func() Sockets
 	QueueAges func(ctx context.Context) (map[string]time.Duration, error)
+	Standing  func(ctx context.Context) (Standing, error)
 }
 
 // Telemetry has one program's counters and tracer. End it with Close.
