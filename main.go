@@ -27,6 +27,7 @@ import (
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/legacy"
 	"github.com/coagent-studio/coagent/app/price"
+	"github.com/coagent-studio/coagent/app/telemetry"
 	"github.com/coagent-studio/coagent/app/terminal"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/web"
@@ -110,19 +111,54 @@ func (c *cli) load(overrides map[string]string) (*config.Config, *slog.Logger, e
 	if err != nil {
 		return nil, nil, err
 	}
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(cfg.Log.Level)); err != nil {
+	log, err := logger(cfg, os.Stderr)
+	if err != nil {
 		return nil, nil, err
 	}
-	var handler slog.Handler = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})
-	if cfg.Log.Format == "json" {
-		handler = slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})
-	}
-	log := slog.New(handler)
 	for _, n := range notices {
 		log.Warn("configuration", "notice", n)
 	}
 	return cfg, log, nil
+}
+
+func logger(cfg *config.Config, to io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.Log.Level)); err != nil {
+		return nil, err
+	}
+	if cfg.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: level})), nil
+	}
+	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level})), nil
+}
+
+// alsoToFile makes a logger that writes into log.file as well as log does. end is told why
+// the command ends; the file gets that too, since the terminal is told elsewhere. A file that
+// cannot be written is no reason not to serve.
+func alsoToFile(cfg *config.Config, log *slog.Logger) (both *slog.Logger, end func(error)) {
+	none := func(error) {}
+	if cfg.Log.File == "" {
+		return log, none
+	}
+	l := cfg.Log
+	file, err := telemetry.LogFile{Path: l.File, Bytes: int64(l.FileBytes), Keep: l.FileKeep, Days: l.FileDays}.Open()
+	if err != nil {
+		log.Warn("log.file cannot be written, so it gets nothing", "err", err)
+		return log, none
+	}
+	only, err := logger(cfg, file)
+	if err != nil {
+		return log, none
+	}
+	if both, err = logger(cfg, telemetry.Tee{os.Stderr, file}); err != nil {
+		return log, none
+	}
+	return both, func(err error) {
+		if err != nil {
+			only.Error("coagent has ended", "err", app.Explain(err))
+		}
+		_ = file.Close() // there is nobody left to tell
+	}
 }
 
 // database runs fn on the configured database as it is.
@@ -161,11 +197,13 @@ type serveCmd struct {
 }
 
 // Run serves until a signal, then drains within the deadline.
-func (s *serveCmd) Run(ctx context.Context, c *cli) error {
+func (s *serveCmd) Run(ctx context.Context, c *cli) (err error) {
 	cfg, log, err := c.load(map[string]string{"http.addr": s.Addr, "web.ui_dir": s.UIDir})
 	if err != nil {
 		return err
 	}
+	log, ended := alsoToFile(cfg, log)
+	defer func() { ended(err) }()
 	r, err := web.Start(ctx, cfg, log, version)
 	if err != nil {
 		return err

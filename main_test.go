@@ -17,7 +17,40 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/secret"
 )
+
+// The file of the log gets what the terminal gets, and why the command has ended.
+func TestLogFile(t *testing.T) {
+	t.Parallel()
+	cfg := new(config.Config)
+	cfg.Log = config.Log{Level: "info", Format: "json", File: filepath.Join(t.TempDir(), "logs", "serve.log"), FileBytes: 1 << 20, FileKeep: 1}
+	log, err := logger(cfg, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, end := alsoToFile(cfg, log)
+	both.Info("serving", "key", secret.Text("sk-canary"))
+	end(errors.New("listen on 127.0.0.1:8000: address already in use"))
+	text, err := os.ReadFile(cfg.Log.File)
+	if err != nil || strings.Count(string(text), "\n") != 2 || !strings.Contains(string(text), `"msg":"serving"`) ||
+		!strings.Contains(string(text), "address already in use") || strings.Contains(string(text), "sk-canary") {
+		t.Errorf("got %s (%v)", text, err)
+	}
+	t.Run("a file that cannot be", func(t *testing.T) {
+		cfg := *cfg
+		cfg.Log.File = filepath.Dir(cfg.Log.File)
+		var said strings.Builder
+		log, err := logger(&cfg, &said)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if same, end := alsoToFile(&cfg, log); same != log || !strings.Contains(said.String(), "log.file") {
+			end(nil)
+			t.Errorf("got another logger, or no word of it: %q", said.String())
+		}
+	})
+}
 
 // --set takes whatever stands behind the first equals sign.
 func TestSet(t *testing.T) {

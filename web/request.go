@@ -136,6 +136,9 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	status, template := c.Response().StatusCode(), templateOf(c)
 	answered(template, status)
 	took := time.Since(start)
+	if c.Locals(assetKey{}) != nil && status < http.StatusInternalServerError {
+		return nil
+	}
 	s.log.LogAttrs(ctx, accessLevel(status, took, s.cfg.Log.SlowRequest), "request",
 		slog.String("method", c.Method()), slog.String("route", template), slog.String("path", c.Path()),
 		slog.Int("status", status), slog.Float64("ms", float64(took.Microseconds())/1000),
@@ -179,6 +182,13 @@ func bodySize(c *fiber.Ctx) int {
 	}
 	return len(c.Response().Body())
 }
+
+// assetKey marks a request for a file of a page.
+type assetKey struct{}
+
+// unlogged keeps a request for a file of a page out of the log, unless it fails: a page asks
+// for dozens, and they tell nothing.
+func unlogged(c *fiber.Ctx) { c.Locals(assetKey{}, true) }
 
 // accessLevel is the level of a request's log line. A person reads of requests that failed or
 // were slow; all others are for who looks for something.

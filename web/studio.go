@@ -96,6 +96,7 @@ func (s *studio) file(c *fiber.Ctx) error {
 		return notBy(c, pageMethods)
 	}
 	c.Set(fiber.HeaderContentSecurityPolicy, studioui.Policy)
+	unlogged(c)
 	err = f.send(c)
 	if strings.HasPrefix(name, "assets/") { // named by their content
 		c.Set(fiber.HeaderCacheControl, "public, max-age=31536000, immutable")

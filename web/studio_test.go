@@ -59,6 +59,24 @@ func TestStudio(t *testing.T) {
 	})
 }
 
+// A page asks for dozens of files; the log tells of none of them, not even at debug, as the
+// tests log.
+func TestFilesOfPagesAreNotLogged(t *testing.T) {
+	t.Parallel()
+	script := asset(t, ".js.br")
+	r := start(t, storetest.SQLite(t))
+	for _, path := range []string{"/" + script, "/favicon.svg"} {
+		r.anon().must(t, 200, get, path)
+	}
+	r.anon().with("Accept", "text/html").must(t, 200, get, "/home")
+	r.anon().must(t, 404, get, "/assets/none.js")
+	for path, want := range map[string]int{"/" + script: 0, "/favicon.svg": 0, "/home": 1, "/assets/none.js": 1} {
+		if n := strings.Count(r.log.String(), `"path":"`+path+`"`); n != want {
+			t.Errorf("the log tells %d times of %s, want %d", n, path, want)
+		}
+	}
+}
+
 // asset is the path of an asset of the studio.
 func asset(t *testing.T, suffix string) string {
 	t.Helper()

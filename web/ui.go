@@ -58,6 +58,7 @@ func (u *ui) serve(c *fiber.Ctx, host string) error {
 		return fiber.ErrNotFound
 	}
 	if err := u.file(c, name, host); !errors.Is(err, fiber.ErrNotFound) {
+		unlogged(c)
 		return err
 	}
 	if !isPage(at) || !takesHTML(c) {

@@ -36,7 +36,7 @@ type Config struct {
 	LLM       LLM       `yaml:"llm" doc:"Model providers. Keys are not set here: they belong to agents and users, encrypted in the database."`
 	Prices    []Price   `yaml:"prices" doc:"What models cost for a million tokens, such as [{model: gpt-4o*, input: 2.5, output: 10, cached_input: 1.25, currency: USD, valid_from: 2026-01-31}]; coagent prices import makes such a list. Of all that match a model, or provider/model, and are valid, the one with the most letters besides * counts, then the latest valid_from, then the last. cached_input and cache_write are input where missing; max_output is the longest answer of a model that takes no limit; sees_images: true says that it takes pictures."`
 	External  External  `yaml:"external" doc:"Agents outside this program, at addresses that admins type in."`
-	Log       Log       `yaml:"log" doc:"What the process says about itself on standard error."`
+	Log       Log       `yaml:"log" doc:"What the process says about itself, on standard error and in a file."`
 	Telemetry Telemetry `yaml:"telemetry" doc:"OpenTelemetry traces."`
 
 	file string // no setting, see File
@@ -336,6 +336,11 @@ type External struct {
 type Log struct {
 	Level  string `yaml:"level" default:"info" oneof:"debug,info,warn,error" doc:"debug, info, warn or error."`
 	Format string `yaml:"format" default:"text" oneof:"text,json" doc:"text for people, json for machines."`
+
+	File      string `yaml:"file" doc:"File into which serve writes what it says as well, for a machine that keeps no logs of its own; only its account can read it. Each process needs one of its own."`
+	FileBytes Bytes  `yaml:"file_bytes" default:"10MiB" min:"1MiB" max:"1GiB" doc:"A file that would grow larger, counted in whole MiB, is put aside under a name with the time, and a new one begun."`
+	FileKeep  int    `yaml:"file_keep" default:"5" min:"1" max:"1000" doc:"Files put aside that stay."`
+	FileDays  int    `yaml:"file_days" default:"30" min:"0" max:"3650" doc:"Files put aside that are older go; 0 keeps them."`
 
 	SlowRequest time.Duration `yaml:"slow_request" default:"3s" min:"0s" max:"1h" doc:"A request that takes so long is logged though it went well; 0s logs none for that. Failed ones (5xx) always are, all others from level debug on."`
 }

@@ -2,8 +2,8 @@
 // piece of work across processes (OpenTelemetry), and adds the ids of that work to its
 // log lines.
 //
-// It is a leaf: it imports the standard library and the libraries of Prometheus and
-// OpenTelemetry, and nothing of this program. Its methods are named after what
+// It is a leaf: it imports the standard library, the libraries of Prometheus and
+// OpenTelemetry and one for the log's file, and nothing of this program. Its methods are named after what
 // happened. A method that begins something returns the context to continue with, and a
 // function to call once when it is over.
 //

@@ -78,7 +78,8 @@ func newSmallDisk(t *testing.T, s *proctest.Site) smallDisk {
 // on, and with room again all is as before.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	s := proctest.New(t, "")
+	// The log's file is on the same disk.
+	s := proctest.New(t, "", "COAGENT_LOG_FILE=coagent-data/serve.log")
 	disk := newSmallDisk(t, s)
 	s.Model.Script(answers)
 	serve := s.Serve()
@@ -155,6 +156,14 @@ func TestDiskFull(t *testing.T) {
 	}
 	verdict(t, s, row{fault: "disk full", recovery: took}, w.Rooms, acks, members)
 	sound(t, filepath.Join(s.DataDir, "coagent.db"))
+	logFile := filepath.Join(s.DataDir, "serve.log")
+	text, err := os.ReadFile(logFile)
+	if err != nil || !strings.Contains(string(text), "the disk takes more again") {
+		t.Errorf("the log's file has not gone on with room again (%v): %.2000s", err, text)
+	}
+	if info, err := os.Stat(logFile); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got %v (%v), want a file of mode 600", info, err)
+	}
 }
 
 // becomes waits until a server says that it is ready, or that it is not, as when its disk is
