@@ -19,7 +19,7 @@ const JobsCounted = 10_000
 // CountJobs returns how many jobs are in each of JobStates, JobsCounted at most. It reads so
 // many entries of an index for each of them.
 func (q Queries) CountJobs(ctx context.Context) (map[string]int, error) {
-	const count = "SELECT ? AS state, count(*) AS n FROM (SELECT 1 FROM river_job WHERE state = ? LIMIT ?) AS some"
+	const count = "SELECT ? AS state, count(*) AS n FROM (SELECT 1 FROM river_job WHERE state = ? LIMIT ?) AS counted"
 	counts, parts, args := map[string]int{}, []string{}, []any{}
 	for _, state := range JobStates() {
 		parts, args = append(parts, count), append(args, state, state, JobsCounted)

@@ -47,7 +47,7 @@ var realProxies = map[string]realProxy{
 		func(addr, server string) []string {
 			return []string{`127\.0\.0\.1:8000`, server, `(?m)^school\.example \{`, "http://" + addr + " {"}
 		},
-		func(example, _ string) string { return "{\n\tadmin off\n\tpersist_config off\n}\n" + example },
+		func(example, _ string) string { return "{\n\tadmin off\n}\n" + example },
 		func(file, _ string) []string { return []string{"run", "--adapter", "caddyfile", "--config", file} }},
 }
 
