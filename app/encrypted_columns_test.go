@@ -46,7 +46,11 @@ func fillSecrets(t *testing.T, r *apptest.Rig) *apptest.Class {
 		if err := tx.CreateSession(ctx, begun); err != nil {
 			return err
 		}
-		return tx.CreateSessionSignOn(ctx, &store.SessionSignOn{SessionID: begun.ID, Provider: "school", EncryptedIDToken: sealed})
+		from := store.SignOnOrigin{Provider: "school", Subject: "1", EncryptedIDToken: sealed}
+		if err := tx.CreatePendingSignOn(ctx, &store.PendingSignOn{ID: store.NewID(), UserID: c.Teacher.User.ID, SignOnOrigin: from, ExpiresAt: begun.ExpiresAt}); err != nil {
+			return err
+		}
+		return tx.CreateSessionSignOn(ctx, &store.SessionSignOn{SessionID: begun.ID, SignOnOrigin: from})
 	}))
 	return c
 }

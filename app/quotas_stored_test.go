@@ -308,7 +308,7 @@ func TestEveryTableIsBounded(t *testing.T) {
 		"messages": inRoom, "events": inRoom, "agent_decisions": inRoom, "agent_turns": inRoom,
 		"turn_steps": inRoom, "a2a_messages": inRoom, "outside_messages": inRoom, "mentions": inRoom, "message_reactions": inRoom, "talk_days": inRoom, "room_pins": number, "course_copies": number, "bookmarks": number,
 		"files": files, "blobs": files, "blob_chunks": files,
-		"two_factors": once, "recovery_codes": number, "identities": number, "session_sign_ons": once, "spent_sign_ons": kept,
+		"two_factors": once, "recovery_codes": number, "identities": number, "session_sign_ons": once, "spent_sign_ons": kept, "pending_sign_ons": kept,
 		"signin_failures": kept, "audit_log": kept, "rate_buckets": kept, "artifact_bases": kept,
 		"agent_types": own, "settings": own, "leases": own, "nodes": own, "backups": own, // types of agents are made by admins
 	}

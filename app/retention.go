@@ -65,6 +65,7 @@ func (p *pruner) prunings() []pruning {
 		{"sessions", keepSessions, pruneRows, (*store.Tx).DeleteSessionsBefore},
 		{"access tokens", keepSessions, pruneRows, (*store.Tx).DeleteAccessTokensBefore},
 		{"used sign-ons", time.Hour, pruneRows, (*store.Tx).DeleteSpentSignOnsBefore},
+		{"pending sign-ons", time.Hour, pruneRows, (*store.Tx).DeletePendingSignOnsBefore},
 		{"links", keepSessions, pruneRows, (*store.Tx).DeleteLinksBefore},
 		{"failed sign-ins", p.cfg.Auth.SigninWindow, pruneRows, (*store.Tx).DeleteSigninFailuresBefore},
 		{"texts of deleted messages", restoreWithin, pruneRows, (*store.Tx).EraseDeletedMessages},

@@ -201,8 +201,8 @@ func (a *App) FinishSignOn(ctx context.Context, in SignOnReturn, client Client) 
 		}
 		return nil, errorf(KindRejected, wording.SignOnRefused, "%s did not sign you in (%s). Try again, or ask whoever looks after it.", p.Name, in.Error)
 	}
-	if !s.busy.Take("all", signOnAtOnce) {
-		return nil, &Error{Kind: KindUnavailable, Code: wording.Busy, RetryAfter: 5 * time.Second, Message: "Very many people are signing in right now. Try again in 5 s."}
+	if err := s.slot(); err != nil {
+		return nil, err
 	}
 	defer s.busy.Free("all")
 	who, err := p.at.Finish(ctx, n.flow(), in.Code)
@@ -229,16 +229,11 @@ func (s *signOns) note(ctx context.Context, in SignOnReturn, client Client) (*si
 	if err := s.sessions.openNote(signOnNotes, in.Note, n); err != nil || subtle.ConstantTimeCompare([]byte(n.ID), []byte(in.State)) != 1 {
 		return nil, errSignOnOver
 	}
-	key := signOnTries(client)
-	counts, err := s.db.SigninFailures(ctx, []string{key}, s.now.instant().Add(-s.cfg.Auth.SigninWindow), s.cfg.Auth.SigninFailuresPerAddress)
-	if err != nil {
+	if err := s.admit(ctx, client); err != nil {
 		return nil, err
 	}
-	if c := counts[key]; c.Count >= s.cfg.Auth.SigninFailuresPerAddress {
-		return nil, tooFast("Too many failed sign-ins", max(c.First.Add(s.cfg.Auth.SigninWindow).Sub(s.now.instant()), time.Second))
-	}
 	fresh := false
-	err = s.db.InTx(ctx, func(tx *store.Tx) (err error) {
+	err := s.db.InTx(ctx, func(tx *store.Tx) (err error) {
 		fresh, err = tx.SpendSignOn(ctx, n.ID, n.ExpiresAt.UTC())
 		return err
 	})
@@ -248,6 +243,27 @@ func (s *signOns) note(ctx context.Context, in SignOnReturn, client Client) (*si
 	return n, err
 }
 
+// admit refuses an address from which too much came that did not hold.
+func (s *signOns) admit(ctx context.Context, client Client) error {
+	key, window, most := signOnTries(client), s.cfg.Auth.SigninWindow, s.cfg.Auth.SigninFailuresPerAddress
+	counts, err := s.db.SigninFailures(ctx, []string{key}, s.now.instant().Add(-window), most)
+	if err != nil {
+		return err
+	}
+	if c := counts[key]; c.Count >= most {
+		return tooFast("Too many failed sign-ins", max(c.First.Add(window).Sub(s.now.instant()), time.Second))
+	}
+	return nil
+}
+
+// slot takes one of the places for what is asked of providers. Free it with signOns.busy.
+func (s *signOns) slot() error {
+	if s.busy.Take("all", signOnAtOnce) {
+		return nil
+	}
+	return &Error{Kind: KindUnavailable, Code: wording.Busy, RetryAfter: 5 * time.Second, Message: "Very many people are signing in right now. Try again in 5 s."}
+}
+
 func signOnTries(client Client) string { return "sign-on:" + limit.NetworkOf(client.Address) }
 
 // tried counts a failed sign-on for its address.
@@ -255,28 +271,4 @@ func (s *signOns) tried(ctx context.Context, client Client) error {
 	return s.db.InTx(ctx, func(tx *store.Tx) error {
 		return tx.AddSigninFailures(ctx, []string{signOnTries(client)}, s.now.instant())
 	})
-}
-
-// EndAtProvider returns the address at which the session of a token signs out at its
-// provider too, "" when it began at none. back is where the browser then comes.
-func (a *App) EndAtProvider(ctx context.Context, token, back string) string {
-	c, err := a.sessions.parse(token)
-	if err != nil && !errors.Is(err, errExpired) {
-		return ""
-	}
-	row, err := a.db.SessionSignOn(ctx, c.SessionID)
-	if err != nil {
-		return ""
-	}
-	p, err := a.signOns.find(row.Provider)
-	if err != nil || !p.EndSession {
-		return ""
-	}
-	hint, err := a.signOns.keys.Decrypt(row.EncryptedIDToken)
-	if err != nil {
-		hint = ""
-	}
-	ctx, cancel := context.WithTimeout(ctx, signOnConnect)
-	defer cancel()
-	return p.at.End(ctx, hint.Reveal(), back)
 }

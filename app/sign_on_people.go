@@ -94,20 +94,33 @@ func (a *App) signOnAs(ctx context.Context, p *signOnProvider, who *signon.Perso
 				return err
 			}
 			enough := p.SecondFactor == config.SecondFactorTrusted || p.SecondFactor == config.SecondFactorClaimed && c.second
-			if hasTwoFactor(u) && !enough {
-				tokens, err = a.sessions.needsCode(u)
+			from := store.SignOnOrigin{Provider: p.ID, Subject: who.Subject, SID: who.SID, EncryptedIDToken: sealed}
+			if !hasTwoFactor(u) || enough {
+				tokens, err = a.sessions.beginAt(ctx, tx, u, client, from, enough)
 				return err
 			}
-			s := &store.Session{SecondFactor: enough}
-			if tokens, err = a.sessions.begin(ctx, tx, u, client, s); err != nil {
+			wait := &store.PendingSignOn{ID: store.NewID(), UserID: u.ID, SignOnOrigin: from, ExpiresAt: a.instant().Add(pendingLife)}
+			if err := tx.CreatePendingSignOn(ctx, wait); err != nil {
 				return err
 			}
-			return tx.CreateSessionSignOn(ctx, &store.SessionSignOn{SessionID: s.ID, Provider: p.ID, EncryptedIDToken: sealed})
+			tokens, err = a.sessions.needsCodeAfter(u, wait.ID)
+			return err
 		})
 		if !errors.Is(err, store.ErrExists) || try == 2 {
 			return tokens, fromStore(err, "User")
 		}
 	}
+}
+
+// beginAt opens a session that began at a provider; proven says that there was a second
+// factor.
+func (ss *sessions) beginAt(ctx context.Context, tx *store.Tx, u *store.User, client Client, from store.SignOnOrigin, proven bool) (*Tokens, error) {
+	s := &store.Session{SecondFactor: proven}
+	tokens, err := ss.begin(ctx, tx, u, client, s)
+	if err != nil {
+		return nil, err
+	}
+	return tokens, tx.CreateSessionSignOn(ctx, &store.SessionSignOn{SessionID: s.ID, SignOnOrigin: from})
 }
 
 // allows reports whether people with such an address sign in.

@@ -25,21 +25,21 @@ const pendingLife = 5 * time.Minute
 // Epoch is the account's: a new password ends the note.
 type pending struct {
 	jwt.RegisteredClaims
-	Epoch int `json:"e"`
-}
-
-// pendingNote says that a device has shown the first factor of an account.
-func (ss *sessions) pendingNote(u *store.User) (secret.Text, error) {
-	p := pending{Epoch: u.DeviceEpoch, RegisteredClaims: jwt.RegisteredClaims{Subject: u.ID, ExpiresAt: jwt.NewNumericDate(ss.now().Add(pendingLife))}}
-	return ss.sealNote(pendingNotes, p)
+	Epoch  int    `json:"e"`
+	SignOn string `json:"s,omitempty"` // the store.PendingSignOn of who comes from a provider
 }
 
 // PendingLife is how long a client keeps Tokens.Pending.
 func PendingLife() time.Duration { return pendingLife }
 
 // needsCode answers a sign-in whose first factor was right.
-func (ss *sessions) needsCode(u *store.User) (*Tokens, error) {
-	note, err := ss.pendingNote(u)
+func (ss *sessions) needsCode(u *store.User) (*Tokens, error) { return ss.needsCodeAfter(u, "") }
+
+// needsCodeAfter is needsCode for somebody whose first factor is a sign-in at a provider,
+// which a store.PendingSignOn keeps.
+func (ss *sessions) needsCodeAfter(u *store.User, signOn string) (*Tokens, error) {
+	note, err := ss.sealNote(pendingNotes, pending{Epoch: u.DeviceEpoch, SignOn: signOn,
+		RegisteredClaims: jwt.RegisteredClaims{Subject: u.ID, ExpiresAt: jwt.NewNumericDate(ss.now().Add(pendingLife))}})
 	return &Tokens{Pending: note}, err
 }
 
@@ -98,7 +98,17 @@ func (a *App) SignInWithCode(ctx context.Context, note secret.Text, code string,
 		if err := forgiveSignin(ctx, tx, newSignin(held.Email, held, d, client.Address)); err != nil {
 			return err
 		}
-		tokens, err = a.sessions.openProven(ctx, tx, held, client)
+		if p.SignOn == "" {
+			tokens, err = a.sessions.openProven(ctx, tx, held, client)
+			return err
+		}
+		from, err := tx.TakePendingSignOn(ctx, p.SignOn, held.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			return over // used, or signed out at the provider meanwhile
+		}
+		if err == nil {
+			tokens, err = a.sessions.beginAt(ctx, tx, held, client, from.SignOnOrigin, true)
+		}
 		return err
 	})
 	return tokens, err

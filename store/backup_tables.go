@@ -37,6 +37,7 @@ var leftTables = map[string]string{
 	"signin_failures":  "failed sign-ins of the last minutes",
 	"sessions":         "people sign in again: a session that was ended since the backup must not come back",
 	"session_sign_ons": "belongs to sessions",
+	"pending_sign_ons": "sign-ins of the last minutes that wait for a code",
 	"spent_sign_ons":   "which ways to a provider of identities were used in the last minutes",
 	"one_time_links":   "links that set a password: one that was used since the backup must not come back",
 	"backups":          "the list of backups belongs to the place where they lie",

@@ -28,6 +28,7 @@ var withheld = map[string]string{
 	"recovery_codes":     "*",
 	"identities":         "*",
 	"session_sign_ons":   "*",
+	"pending_sign_ons":   "*",
 	"spent_sign_ons":     "*",
 	"users":              "password_hash search_text email_key username_key two_factor_at",
 	"agents":             "encrypted_api_key encrypted_secrets external_config",

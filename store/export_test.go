@@ -11,7 +11,7 @@ import (
 
 // Models are the row structs of every table; TestSchema proves it complete.
 var Models = []any{
-	(*setting)(nil), (*User)(nil), (*Avatar)(nil), (*OneTimeLink)(nil), (*Session)(nil), (*TwoFactor)(nil), (*RecoveryCode)(nil), (*Identity)(nil), (*SessionSignOn)(nil), (*SpentSignOn)(nil),
+	(*setting)(nil), (*User)(nil), (*Avatar)(nil), (*OneTimeLink)(nil), (*Session)(nil), (*TwoFactor)(nil), (*RecoveryCode)(nil), (*Identity)(nil), (*SessionSignOn)(nil), (*PendingSignOn)(nil), (*SpentSignOn)(nil),
 	(*Backup)(nil),
 	(*Organization)(nil), (*OrganizationMember)(nil), (*Project)(nil), (*ProjectMember)(nil),
 	(*Course)(nil), (*CourseMember)(nil), (*Room)(nil), (*RoomMember)(nil), (*RoomMark)(nil), (*TalkDay)(nil),

@@ -569,7 +569,7 @@ const (
 
 // publicRoutes answer everybody alike, or have tests of their own.
 var publicRoutes = []string{
-	"GET " + pathProviders, "GET " + pathProviders + "/{provider}/begin", "GET " + pathProviders + "/{provider}/callback",
+	"GET " + pathProviders, "GET " + pathProviders + "/{provider}/begin", "GET " + pathProviders + "/{provider}/callback", "POST " + pathProviders + "/{provider}/logout",
 	"POST /api/v1/login/access-token", "POST " + pathCode, "POST /api/v1/login/refresh", "POST /api/v1/login/logout", "POST /api/v1/login/test-token",
 	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, mySocketRoute, myStreamRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup",
 	"GET /reset", "POST /api/v1/login/password-link", "GET /studio", "GET /docs", "GET /redoc", "GET /asyncapi.json", "GET /openapi.json",

@@ -90,34 +90,43 @@ const signInTimeout = 25 * time.Second
 const maxFormBytes = 64 << 10
 
 // Resolve reads the form and reports the members that are missing.
-func (in *signInIn) Resolve(ctx huma.Context) []error {
+func (in *signInIn) Resolve(ctx huma.Context) (bad []error) {
+	if in.form, bad = readForm(ctx, in.RawBody, "username", "password"); bad != nil {
+		return bad
+	}
+	if g := in.form.Get("grant_type"); g != "" && g != "password" {
+		return []error{&huma.ErrorDetail{Location: "body.grant_type", Message: "must be password, or left out"}}
+	}
+	return nil
+}
+
+// readForm reads a small form, urlencoded or multipart, and reports the members that are
+// missing.
+func readForm(ctx huma.Context, raw []byte, members ...string) (form url.Values, wrong []error) {
 	bad := func(field, message string) []error {
 		return []error{&huma.ErrorDetail{Location: field, Message: message}}
 	}
 	kind, params, _ := mime.ParseMediaType(ctx.Header(fiber.HeaderContentType))
 	var err error
 	switch {
-	case len(in.RawBody) > maxFormBytes:
-		return bad("body", "must be a small form")
+	case len(raw) > maxFormBytes:
+		return nil, bad("body", "must be a small form")
 	case kind == fiber.MIMEApplicationForm:
-		in.form, err = url.ParseQuery(string(in.RawBody))
+		form, err = url.ParseQuery(string(raw))
 	case kind == fiber.MIMEMultipartForm:
-		in.form, err = multipartForm(in.RawBody, params["boundary"])
+		form, err = multipartForm(raw, params["boundary"])
 	default:
-		return bad("body", "must be a form, application/x-www-form-urlencoded or multipart/form-data")
+		return nil, bad("body", "must be a form, application/x-www-form-urlencoded or multipart/form-data")
 	}
 	if err != nil {
-		return bad("body", "is not a readable form")
+		return nil, bad("body", "is not a readable form")
 	}
-	for _, name := range []string{"username", "password"} {
-		if !in.form.Has(name) {
-			return bad("body."+name, "is missing")
+	for _, name := range members {
+		if !form.Has(name) {
+			return nil, bad("body."+name, "is missing")
 		}
 	}
-	if g := in.form.Get("grant_type"); g != "" && g != "password" {
-		return bad("body.grant_type", "must be password, or left out")
-	}
-	return nil
+	return form, nil
 }
 
 func multipartForm(body []byte, boundary string) (url.Values, error) {

@@ -18,6 +18,10 @@ func (s *Server) signInRoutes() {
 		route{tag: tag, summary: "List the providers of identities with which people sign in",
 			description: "Without a session. A browser goes to /api/v1/login/providers/{id}/begin?to=/path."})
 	s.signOnPages()
+	open(s, post, pathProviders+"/{provider}/logout", "endByProvider", s.endByProvider,
+		route{tag: tag, summary: "End the sessions of whom a provider has signed out",
+			description: "For providers of identities: OpenID Connect Back-Channel Logout 1.0. A token counts once.",
+			form:        logoutForm(), status: gone, errors: []int{rejected, missing, limited}})
 	open(s, post, v1+"/login/refresh", "refresh", s.refresh,
 		route{tag: tag, summary: "Renew the session's cookies",
 			description: "For who has a refresh cookie, which is used up. 401 means to sign in again.",

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/coagent-studio/coagent/app"
@@ -134,6 +135,30 @@ var signOnPage = template.Must(template.New("").Parse(`<!doctype html><html lang
 <title>{{.Title}} - CoAgent Studio</title><h1>{{.Title}}</h1>
 <p>{{.Text}}</p><p><a href="{{.Home}}">{{.Back}}</a></p></html>
 `))
+
+// logoutIn is the form that a provider sends (OpenID Connect Back-Channel Logout 1.0,
+// section 2.5).
+type logoutIn struct {
+	Provider string `path:"provider" doc:"Its id"`
+	RawBody  []byte `contentType:"application/x-www-form-urlencoded"`
+	form     url.Values
+}
+
+// Resolve reads the form.
+func (in *logoutIn) Resolve(ctx huma.Context) (bad []error) {
+	in.form, bad = readForm(ctx, in.RawBody, "logout_token")
+	return bad
+}
+
+func logoutForm() *huma.RequestBody {
+	form := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeObject, Required: []string{"logout_token"}, Properties: map[string]*huma.Schema{
+		"logout_token": {Type: huma.TypeString, Description: "A JWT of the provider"}}}}
+	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{fiber.MIMEApplicationForm: form}}
+}
+
+func (s *Server) endByProvider(ctx context.Context, c *fiber.Ctx, in *logoutIn) (*empty, error) {
+	return nil, s.app.EndByProvider(ctx, in.Provider, secret.Text(in.form.Get("logout_token")), s.client(c))
+}
 
 // IdentityOut is the caller's account at a provider.
 type IdentityOut struct {

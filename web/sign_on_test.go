@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofiber/fiber/v2"
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/signon/signontest"
@@ -58,6 +61,30 @@ func TestSignOnByBrowser(t *testing.T) {
 		out := b.do(t, post, signOutPath).text(t, "sign_out_url")
 		if at, err := url.Parse(out); err != nil || at.Query().Get("post_logout_redirect_uri") != "http://"+r.Addr.String()+"/" || at.Query().Get("id_token_hint") == "" {
 			t.Errorf("got %q, %v", out, err)
+		}
+		again := r.browser(t)
+		begun = again.do(t, get, pathProviders+"/school/begin?to=/rooms/1")
+		again.do(t, get, pathProviders+"/school/callback?"+fake.Visit(t, begun.header.Get("Location")).Encode())
+		here := func(want int) {
+			t.Helper()
+			if got := again.do(t, get, v1+"/users/me"); got.status != want {
+				t.Errorf("got %d %s, want %d", got.status, got.body, want)
+			}
+		}
+		token := fake.Signed(jwt.MapClaims{"iss": fake.URL, "aud": signontest.ClientID, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix(), "jti": store.NewID(),
+			"sub": "ada-1", "events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}})
+		logout := func(body string) answer {
+			return r.anon().with("Content-Type", fiber.MIMEApplicationForm).do(t, post, pathProviders+"/school/logout", body)
+		}
+		here(http.StatusOK)
+		if got := logout(url.Values{"logout_token": {token}}.Encode()); got.status != http.StatusNoContent || got.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("got %d %s, Cache-Control %q", got.status, got.body, got.header.Get("Cache-Control"))
+		}
+		here(http.StatusUnauthorized)
+		for body, want := range map[string]int{url.Values{"logout_token": {token}}.Encode(): http.StatusBadRequest, "token=x": http.StatusUnprocessableEntity} {
+			if got := logout(body); got.status != want {
+				t.Errorf("got %d %s, want %d", got.status, got.body, want)
+			}
 		}
 		if got := r.anon().do(t, get, pathProviders+"/nobody/begin"); got.status != http.StatusNotFound {
 			t.Errorf("got %d %s", got.status, got.body)

@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -32,6 +33,9 @@ const (
 	knownFor = time.Hour
 	// downFor is how long a provider that did not answer is not asked again.
 	downFor = 3 * time.Second
+	// maxName is how many bytes a provider's name for a person may have (OpenID Connect
+	// Core, section 2), and ours for its other names.
+	maxName = 255
 )
 
 // ErrToken is the cause of the error for a code or a token that does not hold.
@@ -147,11 +151,12 @@ type Flow struct{ State, Nonce, Verifier, Redirect string }
 // NewVerifier makes the secret of PKCE.
 func NewVerifier() string { return oauth2.GenerateVerifier() }
 
-// Person is who has signed in at a provider.
+// Person is who has signed in at a provider. SID is the provider's name for its session, ""
+// when it says none.
 type Person struct {
-	Issuer, Subject string
-	Claims          map[string]any
-	IDToken         string
+	Issuer, Subject, SID string
+	Claims               map[string]any
+	IDToken              string
 }
 
 // Finish exchanges a code for the person. An error with ErrToken means that the code or
@@ -182,8 +187,15 @@ func (p *Provider) Finish(ctx context.Context, f Flow, code string) (*Person, er
 	if err := token.Claims(&who.Claims); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrToken, err)
 	}
+	if sid, _ := who.Claims["sid"].(string); storable(sid) {
+		who.SID = sid
+	}
 	return who, p.more(ctx, d, tokens, who)
 }
+
+// storable reports whether a provider's name for something can be kept: Postgres takes no
+// zero bytes.
+func storable(name string) bool { return len(name) <= maxName && !strings.ContainsRune(name, 0) }
 
 // verify checks an ID token (OpenID Connect Core, section 3.1.3.7).
 func (p *Provider) verify(ctx context.Context, d *described, raw, access, nonce string) (*oidc.IDToken, error) {
@@ -203,7 +215,7 @@ func (p *Provider) verify(ctx context.Context, d *described, raw, access, nonce 
 	if len(token.Audience) > 1 && party.Authorized != p.cfg.ClientID || party.Authorized != "" && party.Authorized != p.cfg.ClientID {
 		return nil, errors.New("the token is for another client (azp)")
 	}
-	if token.Subject == "" || len(token.Subject) > 255 {
+	if token.Subject == "" || !storable(token.Subject) {
 		return nil, errors.New("the token has no usable sub")
 	}
 	if token.AccessTokenHash != "" {

@@ -26,6 +26,7 @@ const (
 	SignOnNoAccount             Code = "sign_on_no_account"
 	SignOnLinked                Code = "sign_on_linked"
 	SignOnLast                  Code = "sign_on_last"
+	SignOnLogout                Code = "sign_on_logout"
 	AgentTokenInvalid           Code = "agent_token_invalid"
 	AgentIDMissing              Code = "agent_id_missing"
 	AgentIDInvalid              Code = "agent_id_invalid"
@@ -221,6 +222,7 @@ func Meanings() []Meaning {
 		{SignOnRefused, "A provider of identities did not sign the person in.", "Try again, or ask whoever looks after it.", true, false},
 		{SignOnNoAccount, "Nobody here has the account at the provider, or it is not one that signs in here.", "Sign in with a password and link it, or ask for an account.", true, false},
 		{SignOnLinked, "The account at the provider is somebody's already.", "Use another one, or unlink it there.", true, false},
+		{SignOnLogout, "What a provider of identities says of a sign-out there does not hold, or came before.", "Look into the server's log.", true, false},
 		{SignOnLast, "The person could not sign in any more.", "Link another account or set a password first.", true, false},
 		{AgentTokenInvalid, "The token of an agent outside this program is not valid.", "Use the callback token that was shown when it was made, or rotate it.", true, false},
 		{AgentIDMissing, "The header X-Agent-ID is missing.", "Send it.", true, false},

@@ -441,7 +441,7 @@ func (r *reader) note(e ast.Expr, s said, maker, within string) {
 func (r *reader) passes(function string) bool {
 	_, maker := makers[r.pkg+"."+function]
 	return maker || slices.Contains([]string{"denial", "denialOfBot", "spend", "In", "wordingOf", "Recognise", "reword", "Bare", "Why", "tooManyOwned", "tooManyPlaced",
-		"validationProblem", "fiberFault", "fault", "Resolve", "filePart", "flagged", "frameV2", "frameMe", "checkHead", "queueProblem"}, function)
+		"validationProblem", "fiberFault", "fault", "Resolve", "readForm", "filePart", "flagged", "frameV2", "frameMe", "checkHead", "queueProblem"}, function)
 }
 
 // resolve returns the constant texts that an expression can be.
