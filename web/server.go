@@ -117,7 +117,7 @@ func NewServer(a *app.App, cfg *config.Config, log *slog.Logger, version string)
 		EnableTrustedProxyCheck: true,
 		ErrorHandler:            s.failed,
 	})
-	s.fiber.Use(s.observe, s.secureHeaders, s.checkHead, s.checkOrigin, s.admitAddress, s.ownMethods)
+	s.fiber.Use(s.observe, s.secureHeaders, s.checkHost, s.checkHead, s.checkOrigin, s.admitAddress, s.ownMethods)
 	s.api = humafiber.New(s.fiber, apiConfig(version, s.base))
 	s.api.UseMiddleware(adapt)
 	if err := s.queuePage(); err != nil {

@@ -123,6 +123,11 @@ func (c *Config) checkHTTP(add addProblem) {
 		checkAddr(add, "http.internal_addr", c.HTTP.InternalAddr)
 	}
 	c.checkPublicURL(add)
+	for _, host := range c.HTTP.Hosts {
+		if host != AnyHost && CanonicalHost(host) == "" || strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
+			add("http.hosts", "must list names without scheme and port such as studio.school.example, not %q", host)
+		}
+	}
 	for _, origin := range c.HTTP.CORSOrigins {
 		u, err := url.Parse(origin)
 		if err != nil || !strings.EqualFold(origin, u.Scheme+"://"+u.Host) || CanonicalOrigin(origin) == "" {

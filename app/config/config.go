@@ -49,6 +49,7 @@ func (c *Config) File() string { return c.file }
 type HTTP struct {
 	Addr            string        `yaml:"addr" default:"127.0.0.1:8000" doc:"Address to listen on; 0.0.0.0:8000 lets a class reach it."`
 	PublicURL       string        `yaml:"public_url" doc:"How browsers reach the server, such as https://studio.school.example or https://school.example/coagent, for its links; empty derives it from addr."`
+	Hosts           []string      `yaml:"hosts" doc:"Names by which people may ask for the server beside that of public_url, without port, for example studio.lan.example; * lets every name through. Only with public_url: addresses such as 192.168.1.5, names without a dot and those below .local and .localhost are always let through, others are told that the name is wrong."`
 	CORSOrigins     []string      `yaml:"cors_origins" legacy:"BACKEND_CORS_ORIGINS" doc:"Other origins whose pages may call with cookies, for example http://localhost:5173."`
 	TrustedProxies  []string      `yaml:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) whose X-Forwarded-For is believed."`
 	SecureCookies   bool          `yaml:"secure_cookies" default:"false" legacy:"SECURE_COOKIES" doc:"Send cookies over https only; turn it on wherever there is https."`

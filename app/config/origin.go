@@ -38,6 +38,61 @@ func CanonicalOrigin(address string) string {
 	return scheme + "://" + host + ":" + port
 }
 
+// AnyHost in http.hosts lets every name through.
+const AnyHost = "*"
+
+// CanonicalHost returns the name in a Host header as CanonicalOrigin writes it, without the
+// port: in lower case and ASCII, without a final dot, addresses of IPv6 in brackets. It is ""
+// for what is no name.
+func CanonicalHost(host string) string {
+	if strings.ContainsAny(host, "@/\\?#% \t") {
+		return ""
+	}
+	origin := CanonicalOrigin("http://" + host)
+	u, err := url.Parse(origin)
+	if err != nil || origin == "" {
+		return ""
+	}
+	name := u.Hostname()
+	if _, err := netip.ParseAddr(name); err == nil {
+		if strings.Contains(name, ":") {
+			return "[" + name + "]"
+		}
+		return name
+	}
+	if strings.ContainsFunc(name, func(r rune) bool { return !strings.ContainsRune(hostLetters, r) }) {
+		return ""
+	}
+	return name[:min(len(name), maxHost)]
+}
+
+// maxHost is the length of the longest name that DNS has.
+const maxHost = 253
+
+// hostLetters are what names of machines are made of, as people give them.
+const hostLetters = "abcdefghijklmnopqrstuvwxyz0123456789-_."
+
+// KnowsHost tells whether people may ask for the server by a name, which is what CanonicalHost
+// returns. Without http.public_url every name is one.
+func (c *Config) KnowsHost(name string) bool {
+	if c.HTTP.PublicURL == "" || slices.Contains(c.HTTP.Hosts, AnyHost) {
+		return true
+	}
+	if name == "" {
+		return false
+	}
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return true
+	}
+	if !strings.Contains(name, ".") || strings.HasSuffix(name, ".local") || strings.HasSuffix(name, ".localhost") {
+		return true
+	}
+	if u, err := url.Parse(c.HTTP.PublicURL); err == nil && CanonicalHost(u.Host) == name {
+		return true
+	}
+	return slices.ContainsFunc(c.HTTP.Hosts, func(h string) bool { return CanonicalHost(h) == name })
+}
+
 // BasePath is the path of http.public_url, under which a host has the installation: "" for
 // all of the host, or such as "/coagent".
 func (c *Config) BasePath() string {

@@ -40,6 +40,7 @@ const (
 	Impersonating               Code = "impersonating"
 	NotImpersonating            Code = "not_impersonating"
 	ForeignOrigin               Code = "foreign_origin"
+	UnknownHost                 Code = "unknown_host"
 	LinkSpent                   Code = "link_spent"
 	SetupDone                   Code = "setup_done"
 	NotFound                    Code = "not_found"
@@ -236,6 +237,7 @@ func Meanings() []Meaning {
 		{Scope, "The token lacks a scope, or tokens may not do this at all.", "Use a token that has it, or sign in.", true, false},
 		{Impersonating, "Nobody may do this who acts as somebody else.", "Stop acting as somebody else first.", true, false},
 		{NotImpersonating, "The session acts as nobody else.", "There is nothing to stop.", true, false},
+		{UnknownHost, "The server does not know the name by which it is asked for.", "Ask by the right one, or let its operator list it in http.hosts.", true, false},
 		{ForeignOrigin, "The request comes from a page of another site.", "Send it from the server's own page, or list the origin in the configuration.", true, false},
 		{LinkSpent, "The link is not valid any more.", "Ask for a new one.", true, false},
 		{SetupDone, "The link that sets the server up is not valid any more.", "Sign in, or restart the server for a new one.", true, false},
