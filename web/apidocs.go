@@ -29,7 +29,7 @@ func (s *Server) apiDocs() error {
 		if page, isPage := strings.CutSuffix(name, ".html"); isPage {
 			s.plain("/"+page, underDocsPolicy, file.send)
 		} else {
-			s.plain(pathDocs+"/"+name, file.send)
+			s.plain(pathDocs+"/"+name, func(c *fiber.Ctx) error { unlogged(c); return file.send(c) })
 		}
 	}
 	return nil

@@ -36,6 +36,9 @@ func (s *Server) queuePage() error {
 	}
 	page := func(c *fiber.Ctx) error {
 		ctx := c.UserContext()
+		if strings.HasPrefix(c.Path(), pathQueue+"/assets/") {
+			unlogged(c)
+		}
 		// River's page would report such a path as its own fault.
 		if at := c.Request().URI().Path(); !utf8.Valid(at) || bytes.IndexByte(at, 0) >= 0 {
 			return fiber.ErrNotFound

@@ -65,12 +65,12 @@ func TestFilesOfPagesAreNotLogged(t *testing.T) {
 	t.Parallel()
 	script := asset(t, ".js.br")
 	r := start(t, storetest.SQLite(t))
-	for _, path := range []string{"/" + script, "/favicon.svg"} {
+	for _, path := range []string{"/" + script, "/favicon.svg", "/docs/swagger-ui.css"} {
 		r.anon().must(t, 200, get, path)
 	}
 	r.anon().with("Accept", "text/html").must(t, 200, get, "/home")
 	r.anon().must(t, 404, get, "/assets/none.js")
-	for path, want := range map[string]int{"/" + script: 0, "/favicon.svg": 0, "/home": 1, "/assets/none.js": 1} {
+	for path, want := range map[string]int{"/" + script: 0, "/favicon.svg": 0, "/docs/swagger-ui.css": 0, "/home": 1, "/assets/none.js": 1} {
 		if n := strings.Count(r.log.String(), `"path":"`+path+`"`); n != want {
 			t.Errorf("the log tells %d times of %s, want %d", n, path, want)
 		}
