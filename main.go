@@ -208,7 +208,7 @@ func (s *serveCmd) Run(ctx context.Context, c *cli) (err error) {
 	if err != nil {
 		return err
 	}
-	withdraw, err := app.NoteServing(cfg, web.ListensAt(r.Addr)[0])
+	withdraw, err := app.NoteServing(cfg, web.ListensAt(r.Addr)[0], version)
 	if err != nil {
 		// A folder that cannot be written to is no reason not to serve on Postgres.
 		log.Debug("other commands will not find this server by its folder", "err", err)

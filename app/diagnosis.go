@@ -54,6 +54,7 @@ func (a *App) diagnose(ctx context.Context, keys bool) (*doctor.Report, error) {
 	}
 	in := &doctor.Installation{Config: a.cfg, File: a.cfg.File(), DB: a.db, Version: a.process.version, Now: a.now, DemoLogins: a.operator.demoLogins}
 	in.ServedAt, _, _ = ServedAt(a.cfg) // without it the process is not found, which a finding tells
+	in.Keys = a.operator.countKeys
 	if keys {
 		in.TestKeys = a.testAllKeys
 	}
@@ -87,6 +88,7 @@ func Diagnose(ctx context.Context, e Examined) *doctor.Report {
 	}
 	in.File = e.Config.File()
 	in.ServedAt, _, _ = ServedAt(e.Config) // without it nothing is known to serve
+	in.ServedVersion = servedVersion(e.Config)
 	in.DB, in.DBErr = openAsItIs(ctx, e.Config)
 	if in.DB != nil {
 		defer func() { _ = in.DB.Close() }() // nothing was written
@@ -94,7 +96,7 @@ func Diagnose(ctx context.Context, e Examined) *doctor.Report {
 		silent.Telemetry.OTLPEndpoint = ""
 		a, err := New(Deps{Config: &silent, DB: in.DB, Log: slog.New(slog.DiscardHandler), Now: in.Now, Rand: rand.Float64, Version: e.Version}) //nolint:forbidigo // see above
 		if err == nil {                                                                                                                          // otherwise a finding tells why
-			in.DemoLogins = a.operator.demoLogins
+			in.DemoLogins, in.Keys = a.operator.demoLogins, a.operator.countKeys
 			if e.Keys {
 				in.TestKeys = a.testAllKeys
 			}
@@ -115,6 +117,15 @@ func openAsItIs(ctx context.Context, cfg *config.Config) (*store.DB, error) {
 		return nil, err
 	}
 	return store.Open(ctx, o)
+}
+
+// countKeys counts the stored secrets that need a rotation, and those that no key reads.
+func (o *Operator) countKeys(ctx context.Context) (older, unreadable int, err error) {
+	r, err := o.rotation.status(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	return r.Older(), r.Unreadable(), nil
 }
 
 // demoLogins are the names of the demo's accounts whose passwords are those that demo.txt

@@ -22,9 +22,9 @@ const (
 	servingLock = "serving.lock"
 )
 
-// NoteServing writes down where this process serves; withdraw removes that. If several
-// processes serve one folder, which only Postgres allows, the first one is noted.
-func NoteServing(cfg *config.Config, url string) (withdraw func(), err error) {
+// NoteServing writes down where this process, of a version, serves; withdraw removes that. If
+// several processes serve one folder, which only Postgres allows, the first one is noted.
+func NoteServing(cfg *config.Config, url, version string) (withdraw func(), err error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data_dir: %w", err)
 	}
@@ -37,7 +37,7 @@ func NoteServing(cfg *config.Config, url string) (withdraw func(), err error) {
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	note := filepath.Join(cfg.DataDir, servingNote)
-	if err := writePrivate(note, url+"\n"+strings.Join(keys.Fingerprints(), " ")+"\n"); err != nil {
+	if err := writePrivate(note, url+"\n"+strings.Join(keys.Fingerprints(), " ")+"\n"+version+"\n"); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	return func() {
@@ -55,8 +55,18 @@ func ServedAt(cfg *config.Config) (url string, noted bool, err error) {
 	return url, noted, err
 }
 
-// servingText returns the note of the process that serves this data folder: its address, and
-// in the second line the fingerprints of its encryption keys.
+// servedVersion is the version of the process that serves this data folder; "" if none serves
+// or it has noted none.
+func servedVersion(cfg *config.Config) string {
+	text, _, err := servingText(cfg)
+	if lines := strings.Split(text, "\n"); err == nil && len(lines) > 2 {
+		return lines[2]
+	}
+	return ""
+}
+
+// servingText returns the note of the process that serves this data folder: its address, in
+// the second line the fingerprints of its encryption keys, and in the third its version.
 func servingText(cfg *config.Config) (text string, noted bool, err error) {
 	path := filepath.Join(cfg.DataDir, servingLock)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {

@@ -58,5 +58,33 @@ func encryption(ctx context.Context, in *Installation) []Finding {
 		return one(fault(words("The encryption keys are not those of this database: stored model keys cannot be read, and `coagent serve` refuses to start"),
 			words("Put the old key into auth.encryption_keys (COAGENT_AUTH_ENCRYPTION_KEYS, ENCRYPTION_KEY), behind the new one")))
 	}
+	return byKeys(ctx, in)
+}
+
+// byKeys tells whether a rotation of the keys is due, or has not come to its end.
+func byKeys(ctx context.Context, in *Installation) (found []Finding) {
+	if in.Keys == nil {
+		return one(fine(words("The encryption keys are those of this database")))
+	}
+	older, unreadable, err := in.Keys(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return one(Finding{State: Skipped, Text: words("There are too many stored secrets to read all of them in a few seconds"), Remedy: words("Run: coagent keys status")})
+	case err != nil:
+		return failed(err)
+	}
+	if unreadable > 0 {
+		found = append(found, fault(words("%d stored secrets cannot be read with any of the keys", unreadable),
+			words("Put the missing key back into auth.encryption_keys, behind the others, or enter these secrets again; `coagent keys status` names them")))
+	}
+	if older > 0 {
+		found = append(found, warn(words("%d stored secrets are encrypted with an older key than the first one", older), words("Run: coagent keys rotate")))
+	}
+	if len(found) > 0 {
+		return found
+	}
+	if len(in.Config.Auth.EncryptionKeys) > 1 {
+		return one(fine(words("Everything is encrypted with the first key: the others can be taken out of auth.encryption_keys")))
+	}
 	return one(fine(words("The encryption keys are those of this database")))
 }

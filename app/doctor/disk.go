@@ -26,8 +26,12 @@ const (
 
 // disks tells what is left where the installation keeps something.
 func disks(_ context.Context, in *Installation) (found []Finding) {
+	read := in.usage
+	if read == nil {
+		read = usageOf
+	}
 	for _, p := range placesOf(in.Config) {
-		u, err := usageOf(existing(p.path))
+		u, err := read(existing(p.path))
 		if errors.Is(err, errNoUsage) {
 			found = append(found, Finding{State: Skipped, Text: words("This system does not tell how full a disk is")})
 			continue

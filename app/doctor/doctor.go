@@ -77,14 +77,21 @@ type Installation struct {
 	DBErr error     // why
 	// ServedAt is where a process serves this data folder, "" when none is known to.
 	ServedAt string
-	Version  string
-	Now      func() time.Time
+	// ServedVersion is the version of that process, "" when it is not known.
+	ServedVersion string
+	Version       string
+	Now           func() time.Time
 
+	// Keys counts the stored secrets that another key than the first has encrypted, and those
+	// that no key reads. It may be nil.
+	Keys func(context.Context) (older, unreadable int, err error)
 	// DemoLogins are the accounts of the demo that still have the passwords they were made
 	// with. It may be nil.
 	DemoLogins func(context.Context) ([]string, error)
 	// TestKeys asks the providers about the keys. It is nil unless that was asked for.
 	TestKeys func(context.Context) ([]KeyResult, error)
+
+	usage func(path string) (usage, error) // usageOf when nil; a test has others
 }
 
 // need is what a check cannot do without.
@@ -120,10 +127,11 @@ var checks = []check{
 	{"schema", database, quick, schema},
 	{"postgres", database, quick, postgres},
 	{"sqlite", database, 2 * quick, sqlite},
-	{"encryption", rows, quick, encryption},
+	{"encryption", rows, 2 * quick, encryption},
 	{"accounts", rows, quick, accounts},
 	{"nodes", rows, quick, nodes},
 	{"queue", rows, quick, queue},
+	{"backups", rows, quick, backups},
 	{"providers", rows, 4 * quick, providerKeys},
 }
 

@@ -2,6 +2,7 @@ package doctor_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -250,6 +251,53 @@ func TestEncryption(t *testing.T) {
 	})
 }
 
+func TestOldKeys(t *testing.T) {
+	t.Parallel()
+	in := installation(t, storetest.SQLite(t))
+	older, unreadable, fails := 3, 0, error(nil)
+	in.Keys = func(context.Context) (int, int, error) { return older, unreadable, fails }
+	wants(t, in, "encryption", doctor.Warning, "3 stored secrets are encrypted with an older key")
+	unreadable = 2
+	wants(t, in, "encryption", doctor.Fault, "2 stored secrets cannot be read")
+	older, unreadable = 0, 0
+	wants(t, in, "encryption", doctor.OK, "are those of this database")
+	in.Config.Auth.EncryptionKeys = append(in.Config.Auth.EncryptionKeys, in.Config.Auth.EncryptionKeys[0])
+	wants(t, in, "encryption", doctor.OK, "the others can be taken out")
+	fails = errors.New("a broken row")
+	wants(t, in, "encryption", doctor.Fault, "a broken row")
+}
+
+func TestBackups(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		in := installation(t, url)
+		now := in.Now().UTC()
+		made := func(state, reason string, ago time.Duration) {
+			t.Helper()
+			b := &store.Backup{ID: store.NewID(), State: state, Name: "a.tar.zst", Place: "/var/backups", Reason: reason, CreatedAt: now.Add(-ago), EndedAt: now.Add(-ago)}
+			if err := in.DB.InTx(t.Context(), func(tx *store.Tx) error { return tx.CreateBackup(t.Context(), b) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wants(t, in, "backups", doctor.Skipped, "backup.every is not set") // one's own machine
+		in.Config.HTTP.Addr = "0.0.0.0:8000"
+		wants(t, in, "backups", doctor.Warning, "backup.every is not set")
+		in.Config.Backup.Every = 24 * time.Hour
+		wants(t, in, "backups", doctor.Skipped, "no backup yet")
+		made(store.BackupDone, "", 50*time.Hour)
+		wants(t, in, "backups", doctor.Fault, "is 50h0m0s old")
+		made(store.BackupDone, "", 26*time.Hour)
+		wants(t, in, "backups", doctor.Warning, "is 26h0m0s old")
+		made(store.BackupFailed, "the disk is full", 2*time.Hour)
+		wants(t, in, "backups", doctor.Fault, "has failed: the disk is full")
+		made(store.BackupDone, "", time.Hour)
+		if found := examined(t, in, "backups"); len(found) != 1 {
+			t.Errorf("got %v, want the failure forgotten after a good one", found)
+		}
+		wants(t, in, "backups", doctor.OK, "is 1h0m0s old")
+	})
+}
+
 func TestAccounts(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
@@ -269,6 +317,8 @@ func TestNodes(t *testing.T) {
 		in := installation(t, url)
 		if !in.DB.Postgres() {
 			wants(t, in, "nodes", doctor.OK, "serves")
+			in.ServedVersion = "0.9"
+			wants(t, in, "nodes", doctor.Warning, "of version 0.9, and this program is of version test")
 			in.ServedAt = ""
 			wants(t, in, "nodes", doctor.Skipped, "Nothing serves")
 			return
@@ -285,6 +335,8 @@ func TestNodes(t *testing.T) {
 		tell("1", true, true, now.Add(-time.Hour))
 		wants(t, in, "nodes", doctor.Fault, "No process works off jobs")
 		tell("1", false, true, now)
+		wants(t, in, "nodes", doctor.Warning, "of version 1, and this program is of version test")
+		in.Version = "1"
 		wants(t, in, "nodes", doctor.OK, "1 processes serve")
 		tell("2", false, true, now)
 		wants(t, in, "nodes", doctor.Warning, "1, 2")
@@ -317,6 +369,22 @@ func TestQueue(t *testing.T) {
 		add("available", now.Add(-time.Hour))
 		wants(t, in, "queue", doctor.Fault, "2 jobs wait, the oldest for 1h")
 	})
+}
+
+// TestLog: a log of changes beside SQLite's file that has grown without end is told of.
+func TestLog(t *testing.T) {
+	t.Parallel()
+	url := storetest.SQLite(t)
+	in := installation(t, url)
+	f, err := os.OpenFile(strings.TrimPrefix(url, "sqlite:")+"-wal", os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	if err := f.Truncate(513 << 20); err != nil { // without blocks on the disk
+		t.Fatal(err)
+	}
+	wants(t, in, "sqlite", doctor.Warning, "513.0 MiB")
 }
 
 func TestProviderKeys(t *testing.T) {

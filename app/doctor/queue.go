@@ -27,6 +27,9 @@ func nodes(ctx context.Context, in *Installation) []Finding {
 		if in.ServedAt == "" {
 			return one(nothingServes())
 		}
+		if in.ServedVersion != "" && in.ServedVersion != in.Version {
+			return one(differs(in.ServedVersion, in.Version))
+		}
 		return one(fine(words("One process serves, at %s", in.ServedAt)))
 	}
 	alive, err := aliveNodes(ctx, in)
@@ -55,7 +58,10 @@ func nodes(ctx context.Context, in *Installation) []Finding {
 	case serve == 0:
 		found = append(found, warn(words("No process serves"), words("Start `coagent serve`")))
 	}
-	if len(versions) > 1 {
+	switch {
+	case len(versions) == 1 && versions[0] != in.Version:
+		found = append(found, differs(versions[0], in.Version))
+	case len(versions) > 1:
 		slices.Sort(versions)
 		found = append(found, warn(words("The processes are of several versions: %s", strings.Join(versions, ", ")), words("Bring all of them to one version")))
 	}
@@ -63,6 +69,12 @@ func nodes(ctx context.Context, in *Installation) []Finding {
 		return one(fine(words("%d processes serve, and %d work off jobs", serve, work)))
 	}
 	return found
+}
+
+// differs says that this program is another than the one that runs.
+func differs(runs, this string) Finding {
+	return warn(words("The running server is of version %s, and this program is of version %s", runs, this),
+		words("Start the server anew with the new program, or use the program with which it runs"))
 }
 
 func nothingServes() Finding {
