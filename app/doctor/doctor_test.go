@@ -8,12 +8,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/doctor"
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -83,6 +85,25 @@ func TestHealthy(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestChinese: what an examination says, and what helps, is in the reader's language.
+func TestChinese(t *testing.T) {
+	t.Parallel()
+	in := installation(t, storetest.SQLite(t))
+	in.ServedAt, in.Config.HTTP.InternalAddr = "", ":9090"
+	han := func(text string) bool {
+		return strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Han, r) })
+	}
+	out := new(doctor.Doctor).Examine(t.Context(), in).In(wording.TraditionalChinese)
+	if len(out.Findings) < 10 {
+		t.Fatalf("got only %d findings", len(out.Findings))
+	}
+	for _, f := range out.Findings {
+		if !han(f.Text) || f.Remedy != "" && !han(f.Remedy) {
+			t.Errorf("%s: got %q, %q", f.Check, f.Text, f.Remedy)
+		}
+	}
 }
 
 func TestConfiguration(t *testing.T) {

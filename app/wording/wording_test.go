@@ -35,7 +35,7 @@ var makers = map[string]int{
 	"app.errorf": 2, "app.invalid": 1, "app.forbidden": 0, "app.notFound": 0, "app.fromStore": 1, "app.tooFast": 0, "app.shared": 1, "app.hourly": 1,
 	"app.organizationMember": 4, "app.memberToChange": 4, "app.agentResource": 3, "app.agentFor": 4, "app.usableAgent": 3, "app.workspace": 3,
 	"schedule.problem": 1, "schedule.fail": 0, "workflow.say": 1, "web.Complain": 3, "web.bad": 1,
-	"wording.Of": 0, "wording.Errorf": 0,
+	"wording.Of": 0, "wording.Errorf": 0, "doctor.words": 0,
 }
 
 // members are the fields of struct literals that hold a text.
