@@ -166,7 +166,7 @@ func New(d Deps) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.backups = &backupMaker{place: place, wake: make(chan struct{}, 1),
+	a.backups = &backupMaker{place: place, queue: a.queue,
 		archives: &Archives{cfg: cfg, db: db, log: log, now: now, files: a.files, version: d.Version, tell: func(Progress) {}}}
 	a.copying = make(chan struct{}, 1)
 	a.diagnosis = newDiagnosis()
@@ -209,7 +209,11 @@ func New(d Deps) (*App, error) {
 // newWorkers makes the workers of the job queue.
 func (a *App) newWorkers(p *pruner) (*jobs.Workers, error) {
 	h := a.engine.Handlers()
-	h.RunReport, h.CopyCourse, h.RotateKeys, h.Prune, h.OnFailure = a.reports.run, a.runCopy, a.runRotation, p.prune, jobOutcome
+	h.RunReport, h.CopyCourse, h.RotateKeys, h.OnFailure = a.reports.run, a.runCopy, a.runRotation, jobOutcome
+	h.MakeBackup, h.BackUp = a.backups.run, a.backups.due
+	h.Prune = func(ctx context.Context, job jobs.Prune) error {
+		return errors.Join(p.prune(ctx, job), a.backups.planNext(ctx))
+	}
 	return jobs.NewWorkers(a.queue, jobs.Work{Handlers: h, QuickWorkers: a.cfg.Jobs.Workers, TurnWorkers: a.cfg.Jobs.TurnWorkers,
 		PruneEvery: pruneEvery, Log: quietQueueLog(a.log),
 		Begin: func(ctx context.Context, j jobs.Begun) (context.Context, func(jobs.Outcome, error)) {
@@ -219,7 +223,7 @@ func (a *App) newWorkers(p *pruner) (*jobs.Workers, error) {
 
 // sweep takes over what other processes have left, besides turns.
 func (a *App) sweep(ctx context.Context, asOf time.Time) error {
-	return errors.Join(a.reports.sweep(ctx, asOf), a.sweepCopies(ctx, asOf), a.sweepRotation(ctx, asOf), a.tellDueReactions(ctx), a.ledger.Sweep(ctx, a.instant()))
+	return errors.Join(a.reports.sweep(ctx, asOf), a.sweepCopies(ctx, asOf), a.sweepRotation(ctx, asOf), a.backups.sweep(ctx, asOf), a.tellDueReactions(ctx), a.ledger.Sweep(ctx, a.instant()))
 }
 
 func newLedger(cfg *config.Config, db *store.DB, now clock, log *slog.Logger, background *limit.Gate, count ledger.Counter) (*ledger.Ledger, error) {
@@ -326,12 +330,11 @@ func (a *App) Start(ctx context.Context) error {
 		stop()
 		return err
 	}
-	if err := a.process.workers.Start(ctx); err != nil {
+	if err := errors.Join(a.backups.planNext(ctx), a.process.workers.Start(ctx)); err != nil {
 		stop()
 		return err
 	}
 	a.process.loops.Go(func() { a.engine.Run(run) })
-	a.process.loops.Go(func() { a.backups.run(run) })
 	for _, b := range a.backfills {
 		a.process.loops.Go(func() { b.run(run) })
 	}

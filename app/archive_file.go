@@ -36,28 +36,32 @@ func (a *Archives) Backup(ctx context.Context, name string, withKeys bool) (m *a
 	if _, err := os.Lstat(name); err == nil {
 		return nil, nil, fmt.Errorf("%s exists: choose another name, or remove it first", name)
 	}
-	err = wholeFile(name, func(to *os.File) (err error) {
+	err = partFile{at: name, part: name + partly}.make(func(to *os.File) (err error) {
 		m, end, err = a.write(ctx, to, withKeys)
 		return err
 	})
 	return m, end, err
 }
 
-// wholeFile makes a file that is there whole or not at all. Only its owner may read it.
-func wholeFile(name string, fill func(*os.File) error) (err error) {
-	part := name + partly
-	out, err := os.OpenFile(part, os.O_CREATE|os.O_RDWR, 0o600)
+// partFile is a file that is there whole or not at all. Only its owner may read it.
+type partFile struct {
+	at, part string // its name, and the one that it has until it is whole
+	replaces bool   // it takes the place of a file of that name
+}
+
+func (p partFile) make(fill func(*os.File) error) (err error) {
+	out, err := os.OpenFile(p.part, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
-	lock := flock.New(part)
+	lock := flock.New(p.part)
 	defer func() { _ = lock.Close() }() // it ends with this process anyway
 	if mine, lockErr := lock.TryLock(); lockErr != nil || !mine {
-		return errors.Join(fmt.Errorf("%s is being written by another backup: choose another name", part), lockErr, out.Close())
+		return errors.Join(fmt.Errorf("%s is being written by another backup: choose another name", p.part), lockErr, out.Close())
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, out.Close(), os.Remove(part))
+			err = errors.Join(err, out.Close(), os.Remove(p.part))
 		}
 	}()
 	// What a kill has left of an earlier one goes.
@@ -70,17 +74,26 @@ func wholeFile(name string, fill func(*os.File) error) (err error) {
 	if err := out.Sync(); err != nil {
 		return err
 	}
-	// A link refuses a name that was taken meanwhile. Not every file system has links.
-	if err := os.Link(part, name); errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s exists: choose another name, or remove it first", name)
-	} else if err != nil {
-		if err := os.Rename(part, name); err != nil {
-			return err
-		}
-	} else if err := os.Remove(part); err != nil {
+	if err := p.name(); err != nil {
 		return err
 	}
-	return errors.Join(out.Close(), blob.SyncFolder(filepath.Dir(name)))
+	return errors.Join(out.Close(), blob.SyncFolder(filepath.Dir(p.at)))
+}
+
+// name gives the file its name. A link refuses a name that was taken meanwhile; not every
+// file system has links.
+func (p partFile) name() error {
+	if p.replaces {
+		return os.Rename(p.part, p.at)
+	}
+	err := os.Link(p.part, p.at)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%s exists: choose another name, or remove it first", p.at)
+	case err != nil:
+		return os.Rename(p.part, p.at)
+	}
+	return os.Remove(p.part)
 }
 
 // openArchive opens an archive to read; "-" is standard input.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/blob"
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/store"
 )
 
 // backupPlace is where backups lie: a folder or a bucket.
@@ -47,15 +48,24 @@ func newBackupPlace(cfg *config.Config, now clock) (*backupPlace, error) {
 	if prefix != "" {
 		prefix += "/"
 	}
-	store, err := blob.NewS3(blob.S3Config{Endpoint: s3.Endpoint, Region: s3.Region, Bucket: at.Host, Prefix: prefix, PathStyle: s3.PathStyle,
+	objects, err := blob.NewS3(blob.S3Config{Endpoint: s3.Endpoint, Region: s3.Region, Bucket: at.Host, Prefix: prefix, PathStyle: s3.PathStyle,
 		Key: func() (id, secret string) { return s3.AccessKey.Reveal(), s3.SecretKey.Reveal() }, Now: now})
-	return &backupPlace{name: to, s3: store, spool: cfg.UploadsDir()}, err
+	return &backupPlace{name: to, s3: objects, spool: cfg.UploadsDir()}, err
 }
 
 // written is a backup that is whole and was read back.
 type written struct {
+	rows   int64
 	bytes  int64
 	sha256 [32]byte
+}
+
+// backupSource writes a backup and reads it back. mine gives an error when another attempt has
+// the backup, so that what this one wrote must not get its name.
+type backupSource struct {
+	write func(io.Writer) (rows int64, err error)
+	check func(io.Reader) error
+	mine  func() error
 }
 
 // counted hashes and counts what is written.
@@ -73,34 +83,28 @@ func (c *counted) Write(p []byte) (int, error) {
 }
 
 // put writes a backup, reads it back, and only then gives it its name.
-func (p *backupPlace) put(ctx context.Context, name string, write func(io.Writer) error, check func(io.Reader) error) (w written, err error) {
-	fill := func(f *os.File) error {
-		out := &counted{Writer: f, hash: sha256.New()}
-		if err := write(out); err != nil {
-			return err
-		}
-		w.bytes = out.bytes
-		out.hash.Sum(w.sha256[:0])
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		if err := check(f); err != nil {
-			return fmt.Errorf("the backup was written and could not be read back: %w", err)
-		}
-		return nil
-	}
+func (p *backupPlace) put(ctx context.Context, row *store.Backup, from backupSource) (w written, err error) {
 	if p.s3 == nil {
 		if err := os.MkdirAll(p.dir, 0o700); err != nil {
 			return w, err
 		}
-		return w, wholeFile(filepath.Join(p.dir, name), fill)
+		if row.Attempt > 1 { // what an earlier attempt has left, if it is this place's
+			if err := p.drop(ctx, row.Name); err != nil {
+				return w, err
+			}
+		}
+		at := filepath.Join(p.dir, row.Name)
+		// Each attempt has a part of its own: one that was thought dead may still write.
+		return w, partFile{at: at, part: fmt.Sprintf("%s.%d%s", at, row.Attempt, partly), replaces: true}.make(func(f *os.File) error {
+			return w.fill(f, from)
+		})
 	}
 	f, done, err := blob.Spool(p.spool)
 	if err != nil {
 		return w, err
 	}
 	defer done()
-	if err := fill(f); err != nil {
+	if err := w.fill(f, from); err != nil {
 		return w, err
 	}
 	if w.bytes > mostInOneRequest {
@@ -109,17 +113,41 @@ func (p *backupPlace) put(ctx context.Context, name string, write func(io.Writer
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return w, err
 	}
-	return w, p.s3.Put(ctx, name, blob.Content{Reader: f, Size: w.bytes, SHA256: w.sha256})
+	return w, p.s3.Put(ctx, row.Name, blob.Content{Reader: f, Size: w.bytes, SHA256: w.sha256})
 }
 
-// drop removes a backup; one that is not there is no error.
+// fill writes the backup into a file and reads it back.
+func (w *written) fill(f *os.File, from backupSource) (err error) {
+	out := &counted{Writer: f, hash: sha256.New()}
+	if w.rows, err = from.write(out); err != nil {
+		return err
+	}
+	w.bytes = out.bytes
+	out.hash.Sum(w.sha256[:0])
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	if err := from.check(f); err != nil {
+		return fmt.Errorf("the backup was written and could not be read back: %w", err)
+	}
+	return from.mine()
+}
+
+// drop removes a backup, and what attempts at it have left; one that is not there is no error.
 func (p *backupPlace) drop(ctx context.Context, name string) error {
 	if p.s3 != nil {
 		return p.s3.Delete(ctx, name)
 	}
-	for _, n := range []string{name, name + partly} {
-		if err := os.Remove(filepath.Join(p.dir, n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+	all, err := os.ReadDir(p.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, one := range all {
+		rest, its := strings.CutPrefix(one.Name(), name)
+		if its && (rest == "" || strings.HasPrefix(rest, ".") && strings.HasSuffix(rest, partly)) {
+			if err := os.Remove(filepath.Join(p.dir, one.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
 		}
 	}
 	return nil

@@ -37,17 +37,16 @@ func (a *App) Backup(ctx context.Context, actor *Actor, id string) (*store.Backu
 	return b, fromStore(err, "Backup")
 }
 
-// MakeBackup asks for a backup now. A process that works on jobs makes it.
+// MakeBackup asks for a backup now. A job makes it.
 func (a *App) MakeBackup(ctx context.Context, actor *Actor) (*store.Backup, error) {
 	if err := Check(actor, ActBackUp, Resource{}); err != nil {
 		return nil, err
 	}
 	b := a.backups.queued(a.instant(), actor.User.ID)
 	err := a.db.InTx(ctx, func(tx *store.Tx) error {
-		if err := tx.CreateBackup(ctx, b); err != nil {
+		if err := a.backups.ask(ctx, tx, b); err != nil {
 			return err
 		}
-		tx.AfterCommit(a.backups.asked)
 		return a.audit.record(ctx, tx, actor, ActBackUp, target{"backup", b.ID}, nil, changes{"name": b.Name, "place": b.Place})
 	})
 	if errors.Is(err, store.ErrExists) {

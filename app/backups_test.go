@@ -4,7 +4,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -79,8 +81,7 @@ func TestBackups(t *testing.T) {
 	})
 }
 
-// A backup that fails is told, keeps the good ones, and leaves nothing; one whose process has
-// died is given up.
+// A backup that fails is told, keeps the good ones, and leaves nothing.
 func TestBackupsFail(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
@@ -113,21 +114,206 @@ func TestBackupsFail(t *testing.T) {
 				t.Errorf("got %+v", b)
 			}
 		}
-		dead := &store.Backup{ID: store.NewID(), State: store.BackupQueued, Name: "dead", Place: dir, CreatedAt: r.Now().UTC()}
-		err := r.DB.InTx(ctx, func(tx *store.Tx) error {
-			return errors.Join(tx.CreateBackup(ctx, dead), tx.ClaimBackup(ctx, dead.ID, r.Now().UTC().Add(-time.Second)))
+		if _, err := os.Stat(filepath.Join(dir, good.Name)); err != nil {
+			t.Errorf("the good one is gone: %v", err)
+		}
+	})
+}
+
+// lost stores a backup that a process of earlier has begun and not ended, with the part that
+// it wrote.
+func lost(t *testing.T, r *apptest.Rig, dir string, tries int) *store.Backup {
+	t.Helper()
+	b := &store.Backup{ID: store.NewID(), State: store.BackupQueued, Name: "lost", Place: dir, Tries: tries, CreatedAt: r.Now().UTC(), LeaseUntil: r.Now().UTC()}
+	err := r.DB.InTx(t.Context(), func(tx *store.Tx) error {
+		err := tx.CreateBackup(t.Context(), b)
+		_, err2 := tx.ClaimBackup(t.Context(), b.ID, 1, dir, r.Now().UTC().Add(-time.Second))
+		return errors.Join(err, err2)
+	})
+	if err := errors.Join(err, os.WriteFile(filepath.Join(dir, "lost.1.partial"), []byte("half"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// A backup whose process has died is made by the next attempt, which removes what the first
+// one left. One that loses its process again and again fails.
+func TestLostBackups(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		ctx, dir := t.Context(), t.TempDir()
+		r := apptest.New(t, url, func(c *config.Config) { c.Backup.To = dir })
+		super := r.User(t, app.RoleSuperAdmin, "Sam")
+		first := lost(t, r, dir, 0)
+		if _, err := r.MakeBackup(ctx, super); app.KindOf(err) != app.KindConflict {
+			t.Errorf("a second one at the same time: got %v", err)
+		}
+		if b := ended(t, r, first.ID); b.State != store.BackupDone || b.Attempt != 2 || b.Tries != 1 {
+			t.Errorf("got %+v, want it done by the second attempt", b)
+		}
+		if got := files(t, dir); !slices.Equal(got, []string{"lost"}) {
+			t.Errorf("got %v, want the whole file alone", got)
+		}
+		if err := r.DeleteBackup(ctx, super, first.ID); err != nil {
+			t.Fatal(err)
+		}
+		if b := ended(t, r, lost(t, r, dir, 2).ID); b.State != store.BackupFailed || !strings.Contains(b.Reason, "several times") {
+			t.Errorf("got %+v, want a failure", b)
+		}
+		if got := files(t, dir); len(got) != 0 {
+			t.Errorf("got %v, want nothing", got)
+		}
+	})
+}
+
+// files are the names in a folder.
+func files(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range all {
+		names = append(names, one.Name())
+	}
+	return names
+}
+
+// A worker that was thought dead does not end a backup that another attempt has, and gives no
+// file its name.
+func TestBackupIsFenced(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx, now := t.Context(), time.Now().UTC()
+		b := &store.Backup{ID: store.NewID(), State: store.BackupQueued, Name: "b", Place: "p", CreatedAt: now, LeaseUntil: now}
+		err := db.InTx(ctx, func(tx *store.Tx) error {
+			err := tx.CreateBackup(ctx, b)
+			mine, err2 := tx.ClaimBackup(ctx, b.ID, 1, "q", now)
+			if err2 == nil && (mine.Place != "q" || mine.State != store.BackupRunning) {
+				t.Errorf("got %+v", mine)
+			}
+			return errors.Join(err, err2, tx.RetryBackup(ctx, b, 2, 1, now))
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.MakeBackup(ctx, super); app.KindOf(err) != app.KindConflict {
-			t.Errorf("a second one at the same time: got %v", err)
+		for what, fn := range map[string]func(*store.Tx) error{
+			"claim": func(tx *store.Tx) error { _, err := tx.ClaimBackup(ctx, b.ID, 1, "p", now); return err },
+			"renew": func(tx *store.Tx) error { return tx.RenewBackup(ctx, b, 1, 1, now) },
+			"retry": func(tx *store.Tx) error { return tx.RetryBackup(ctx, b, 2, 1, now) },
+			"end":   func(tx *store.Tx) error { return tx.EndBackup(ctx, b) },
+		} {
+			if err := db.InTx(ctx, fn); !errors.Is(err, store.ErrStale) {
+				t.Errorf("%s by the first attempt: got %v, want ErrStale", what, err)
+			}
 		}
-		if b := ended(t, r, dead.ID); b.State != store.BackupFailed || b.Reason == "" {
-			t.Errorf("got %+v", b)
+	})
+}
+
+// However many processes start, one backup is made when it is due; one that fell due while no
+// process ran is made once after the start.
+func TestDueBackups(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		ctx, dir := t.Context(), t.TempDir()
+		tune := func(c *config.Config) { c.Backup.To, c.Backup.Every = dir, time.Hour }
+		nodes := 1
+		if strings.HasPrefix(url, "postgres") {
+			nodes = 3
 		}
-		if _, err := os.Stat(filepath.Join(dir, good.Name)); err != nil {
-			t.Errorf("the good one is gone: %v", err)
+		// start starts all nodes at a time, and waits until there are so many backups and no
+		// job for more.
+		start := func(ahead time.Duration, want int) (all []*apptest.Rig) {
+			t.Helper()
+			for range nodes {
+				r := apptest.NewStopped(t, url, tune)
+				r.Advance(ahead)
+				all = append(all, r)
+			}
+			for _, r := range all {
+				if err := r.Start(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+			apptest.Await(t, "the backups", func() bool {
+				n := storetest.Count(t, all[0].DB, "SELECT count(*) FROM backups WHERE state = 'done'")
+				open := storetest.Count(t, all[0].DB, `SELECT count(*) FROM river_job WHERE state IN ('available', 'running', 'retryable')
+					AND kind IN ('back_up', 'make_backup')`)
+				return n >= want && open == 0
+			})
+			if n := storetest.Count(t, all[0].DB, "SELECT count(*) FROM backups"); n != want {
+				t.Errorf("%d backups, want %d", n, want)
+			}
+			if n := storetest.Count(t, all[0].DB, "SELECT count(*) FROM river_job WHERE state = 'scheduled' AND kind = 'back_up'"); n != 1 {
+				t.Errorf("%d jobs wait for the time of the next, want 1", n)
+			}
+			begun := 0
+			for _, r := range all {
+				begun += strings.Count(r.Log(), "a backup begins")
+			}
+			if begun != 1 {
+				t.Errorf("%d processes began one, want 1", begun)
+			}
+			return all
+		}
+		stop := func(all []*apptest.Rig) {
+			for _, r := range all {
+				r.Stop()
+			}
+		}
+		first := start(0, 1)
+		stop(first)
+		// The queue has a clock of its own, which does not go on by Advance.
+		storetest.Exec(t, first[0].DB, "UPDATE river_job SET scheduled_at = ? WHERE kind = 'back_up' AND state = 'scheduled'", time.Now().UTC().Add(-4*time.Hour))
+		late := start(5*time.Hour, 2)
+		// The next one comes an hour after the last.
+		last, err := late[0].DB.NewestBackup(ctx, store.BackupDone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := storetest.Count(t, late[0].DB, "SELECT count(*) FROM river_job WHERE kind = 'back_up' AND state = 'scheduled' AND CAST(args AS TEXT) LIKE ?",
+			"%"+last.CreatedAt.Add(time.Hour).UTC().Format("2006-01-02T15:04:05")+"%"); n != 1 {
+			t.Errorf("%d jobs wait for the hour after the last backup, want 1", n)
+		}
+	})
+}
+
+// A process that is stopped in the middle of a backup gives it back, and the next process
+// makes it.
+func TestBackupOverAStop(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		dir := t.TempDir()
+		bucket := apptest.NewBucket(t)
+		s3 := bucket.S3()
+		tune := func(c *config.Config) {
+			c.Files.S3, c.Files.TempDir, c.Backup.To = s3, dir, "s3://"+s3.Bucket+"/nightly"
+			c.Jobs.DrainTimeout = time.Millisecond
+		}
+		r := apptest.New(t, url, tune)
+		super := r.User(t, app.RoleSuperAdmin, "Sam")
+		reached, goOn := make(chan struct{}), make(chan struct{})
+		once := sync.OnceFunc(func() { close(reached) })
+		bucket.Hold(func(method string) {
+			if method == "PUT" {
+				once()
+				<-goOn
+			}
+		})
+		b, err := r.MakeBackup(t.Context(), super)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-reached
+		r.Stop()
+		bucket.Hold(nil)
+		close(goOn)
+		next := apptest.New(t, url, tune)
+		if b = ended(t, next, b.ID); b.State != store.BackupDone || b.Attempt != 2 || b.Tries != 0 {
+			t.Errorf("got %+v, want it done by the second attempt, and no try lost", b)
+		}
+		if n := bucket.Count(""); n != 1 {
+			t.Errorf("%d objects, want 1", n)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 )
 
 // The queues. Model calls wait for other people's servers, so they never share workers
@@ -96,6 +97,42 @@ func (RotateKeys) InsertOpts() river.InsertOpts {
 
 // rotateTimeout bounds one attempt. The next attempt does the rest.
 const rotateTimeout = 10 * time.Minute
+
+// MakeBackup makes a backup. Attempt fences it as in RunTurn.
+type MakeBackup struct {
+	BackupID string `json:"backup_id"`
+	Attempt  int    `json:"attempt"`
+}
+
+// Kind is the job's name in the database; it never changes.
+func (MakeBackup) Kind() string { return "make_backup" }
+
+// InsertOpts are the queue and the limits of the job. It takes as long as a turn, or longer,
+// so it is none of the quick ones.
+func (MakeBackup) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queueTurns, MaxAttempts: 3}
+}
+
+// backupTimeout bounds one attempt. A backup that takes longer fails.
+const backupTimeout = 24 * time.Hour
+
+// BackUp asks for the backup that is due at a time. Add it with AddAt for that time. There is
+// one for each time, however many processes add it.
+type BackUp struct {
+	Due time.Time `json:"due"`
+}
+
+// Kind is the job's name in the database; it never changes.
+func (BackUp) Kind() string { return "back_up" }
+
+// InsertOpts are the queue and the limits of the job. One that has ended does not count
+// against the next for the same time.
+func (BackUp) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queueQuick, MaxAttempts: 5, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
+		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled}}}
+}
+
+const backUpTimeout = 20 * time.Second
 
 // Prune deletes what is older than the retention settings allow. The queue adds it by
 // itself, see Work.PruneEvery.

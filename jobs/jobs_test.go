@@ -20,11 +20,13 @@ import (
 func TestNamesInTheDatabase(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string]jobs.Args{
-		`look_at_room quick {"room_id":"r"}`:            jobs.DecideInRoom{RoomID: "r"},
-		`run_turn turns {"turn_id":"t","attempt":2}`:    jobs.RunTurn{TurnID: "t", Attempt: 2},
-		`copy_course quick {"copy_id":"c","attempt":2}`: jobs.CopyCourse{CopyID: "c", Attempt: 2},
-		`rotate_keys quick {"attempt":2}`:               jobs.RotateKeys{Attempt: 2},
-		`prune quick {}`:                                jobs.Prune{},
+		`look_at_room quick {"room_id":"r"}`:              jobs.DecideInRoom{RoomID: "r"},
+		`run_turn turns {"turn_id":"t","attempt":2}`:      jobs.RunTurn{TurnID: "t", Attempt: 2},
+		`copy_course quick {"copy_id":"c","attempt":2}`:   jobs.CopyCourse{CopyID: "c", Attempt: 2},
+		`rotate_keys quick {"attempt":2}`:                 jobs.RotateKeys{Attempt: 2},
+		`make_backup turns {"backup_id":"b","attempt":2}`: jobs.MakeBackup{BackupID: "b", Attempt: 2},
+		`back_up quick {"due":"2026-11-30T12:00:00Z"}`:    jobs.BackUp{Due: time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)},
+		`prune quick {}`: jobs.Prune{},
 	} {
 		body, err := json.Marshal(args)
 		if got := args.Kind() + " " + args.InsertOpts().Queue + " " + string(body); got != want || err != nil {
@@ -47,6 +49,8 @@ func TestWorkersRefuseAMissingHandler(t *testing.T) {
 			RunTurn:      func(context.Context, jobs.RunTurn) error { return nil },
 			CopyCourse:   func(context.Context, jobs.CopyCourse) error { return nil },
 			RotateKeys:   func(context.Context, jobs.RotateKeys) error { return nil },
+			MakeBackup:   func(context.Context, jobs.MakeBackup) error { return nil },
+			BackUp:       func(context.Context, jobs.BackUp) error { return nil },
 			RunReport:    func(context.Context, jobs.RunReport) error { return nil },
 			Prune:        func(context.Context, jobs.Prune) error { return nil },
 			OnFailure:    func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },
@@ -303,6 +307,8 @@ func TestPruneEvery(t *testing.T) {
 			RunTurn:      func(context.Context, jobs.RunTurn) error { return nil },
 			CopyCourse:   func(context.Context, jobs.CopyCourse) error { return nil },
 			RotateKeys:   func(context.Context, jobs.RotateKeys) error { return nil },
+			MakeBackup:   func(context.Context, jobs.MakeBackup) error { return nil },
+			BackUp:       func(context.Context, jobs.BackUp) error { return nil },
 			RunReport:    func(context.Context, jobs.RunReport) error { return nil },
 			Prune:        func(context.Context, jobs.Prune) error { ran <- struct{}{}; return nil },
 			OnFailure:    func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },
@@ -335,6 +341,8 @@ func TestQueuesApart(t *testing.T) {
 			},
 			CopyCourse: func(context.Context, jobs.CopyCourse) error { return nil },
 			RotateKeys: func(context.Context, jobs.RotateKeys) error { return nil },
+			MakeBackup: func(context.Context, jobs.MakeBackup) error { return nil },
+			BackUp:     func(context.Context, jobs.BackUp) error { return nil },
 			RunReport:  func(context.Context, jobs.RunReport) error { return nil },
 			Prune:      func(context.Context, jobs.Prune) error { return nil },
 			OnFailure:  func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },

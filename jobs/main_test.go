@@ -72,6 +72,8 @@ func newBench(t *testing.T, db *store.DB) *bench {
 			},
 			CopyCourse: func(context.Context, jobs.CopyCourse) error { return nil },
 			RotateKeys: func(context.Context, jobs.RotateKeys) error { return nil },
+			MakeBackup: func(context.Context, jobs.MakeBackup) error { return nil },
+			BackUp:     func(context.Context, jobs.BackUp) error { return nil },
 			RunReport:  func(context.Context, jobs.RunReport) error { return nil },
 			Prune: func(context.Context, jobs.Prune) error {
 				b.ran <- "prune"

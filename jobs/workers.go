@@ -17,6 +17,8 @@ type Handlers struct {
 	RunReport    func(context.Context, RunReport) error
 	CopyCourse   func(context.Context, CopyCourse) error
 	RotateKeys   func(context.Context, RotateKeys) error
+	MakeBackup   func(context.Context, MakeBackup) error
+	BackUp       func(context.Context, BackUp) error
 	Prune        func(context.Context, Prune) error
 	// OnFailure decides what happens to a job that failed with err.
 	OnFailure func(err error) FailureOutcome
@@ -58,6 +60,8 @@ func NewWorkers(q *Queue, w Work) (*Workers, error) {
 		add(ws, w, reportTimeout, h.RunReport),
 		add(ws, w, copyTimeout, h.CopyCourse),
 		add(ws, w, rotateTimeout, h.RotateKeys),
+		add(ws, w, backupTimeout, h.MakeBackup),
+		add(ws, w, backUpTimeout, h.BackUp),
 		add(ws, w, pruneTimeout, h.Prune),
 	); err != nil {
 		return nil, err

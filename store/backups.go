@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -10,13 +9,14 @@ import (
 
 // The states of a backup.
 const (
-	BackupQueued  = "queued"  // somebody has asked for it
-	BackupRunning = "running" // a process writes it
+	BackupQueued  = "queued"  // a job is on its way
+	BackupRunning = "running" // a worker writes it
 	BackupDone    = "done"    // it is there, and was read back whole
 	BackupFailed  = "failed"  // Reason says why
 )
 
-// Backup is a backup that `coagent serve` makes, or has made.
+// Backup is a backup that `coagent serve` makes, or has made. Attempt fences its job: a worker
+// that lost it can not end it.
 type Backup struct {
 	bun.BaseModel `bun:"table:backups,alias:bk"`
 	ID            string `bun:",pk"`
@@ -30,6 +30,8 @@ type Backup struct {
 	SHA256        string `bun:"sha256,nullzero"`
 	Reason        string `bun:",nullzero"`
 	Slot          int
+	Attempt       int       // a job for an earlier one does nothing
+	Tries         int       // attempts whose process was lost
 	LeaseUntil    time.Time `bun:",nullzero"`
 	CreatedAt     time.Time
 	EndedAt       time.Time `bun:",nullzero"`
@@ -76,41 +78,46 @@ func (q Queries) BackupsOver(ctx context.Context, state string, keep, limit int)
 
 // CreateBackup queues a backup; ErrExists while there is one that is not over.
 func (t *Tx) CreateBackup(ctx context.Context, b *Backup) error {
-	b.Slot = 1
+	b.Slot, b.Attempt = 1, 1
 	return t.insert(ctx, b)
 }
 
-// ClaimBackup starts a queued backup; ErrStale when another process has it.
-func (t *Tx) ClaimBackup(ctx context.Context, id string, lease time.Time) error {
-	res, err := t.db.NewUpdate().Model((*Backup)(nil)).Set("state = ?", BackupRunning).Set("lease_until = ?", lease).
-		Where("id = ?", id).Where("state = ?", BackupQueued).Exec(ctx)
+// liveBackup begins an update of a backup that applies only to this attempt and these states.
+func (t *Tx) liveBackup(row *Backup, id string, attempt int, states ...string) *bun.UpdateQuery {
+	return t.db.NewUpdate().Model(row).Where("id = ?", id).Where("attempt = ?", attempt).Where("state IN (?)", bun.List(states))
+}
+
+// ClaimBackup starts this attempt of a queued backup, to a place; ErrStale when there is
+// nothing to do.
+func (t *Tx) ClaimBackup(ctx context.Context, id string, attempt int, place string, lease time.Time) (*Backup, error) {
+	b := new(Backup)
+	res, err := t.liveBackup(b, id, attempt, BackupQueued).Set("state = ?", BackupRunning).Set("place = ?", place).Set("lease_until = ?", lease).
+		Returning("*").Exec(ctx)
+	return b, changed(res, err, ErrStale)
+}
+
+// RenewBackup says that a running attempt is at work, and how far it is; ErrStale when it is
+// over.
+func (t *Tx) RenewBackup(ctx context.Context, b *Backup, done, total int64, lease time.Time) error {
+	res, err := t.liveBackup(nil, b.ID, b.Attempt, BackupRunning).Set("done = ?", done).Set("total = ?", total).Set("lease_until = ?", lease).Exec(ctx)
 	return changed(res, err, ErrStale)
 }
 
-// RenewBackup says that a running backup is being written, and how far it is; ErrStale when
-// it was given up.
-func (t *Tx) RenewBackup(ctx context.Context, b *Backup, lease time.Time) error {
-	res, err := t.db.NewUpdate().Model((*Backup)(nil)).Set("done = ?", b.Done).Set("total = ?", b.Total).Set("lease_until = ?", lease).
-		Where("id = ?", b.ID).Where("state = ?", BackupRunning).Exec(ctx)
+// RetryBackup queues a backup again, as the next attempt or as the same one, after so many
+// tries that were lost. ErrStale when this attempt is over.
+func (t *Tx) RetryBackup(ctx context.Context, b *Backup, next, tries int, lease time.Time) error {
+	res, err := t.liveBackup(nil, b.ID, b.Attempt, BackupQueued, BackupRunning).Set("state = ?", BackupQueued).Set("attempt = ?", next).
+		Set("tries = ?", tries).Set("done = 0").Set("lease_until = ?", lease).Exec(ctx)
 	return changed(res, err, ErrStale)
 }
 
-// EndBackup stores how a running backup ended; ErrStale when it was given up.
-func (t *Tx) EndBackup(ctx context.Context, b *Backup) error {
-	res, err := t.db.NewUpdate().Model(b).Column("state", "done", "total", "bytes", "sha256", "reason", "ended_at").Set("lease_until = NULL").
-		Where("id = ?", b.ID).Where("state = ?", BackupRunning).Exec(ctx)
+// EndBackup ends a running attempt with the state and what was made; ErrStale when that
+// attempt is over.
+func (t *Tx) EndBackup(ctx context.Context, end *Backup) error {
+	end.LeaseUntil = time.Time{}
+	res, err := t.liveBackup(end, end.ID, end.Attempt, BackupRunning).
+		Column("state", "done", "total", "bytes", "sha256", "reason", "ended_at", "lease_until").Exec(ctx)
 	return changed(res, err, ErrStale)
-}
-
-// GiveUpBackups ends the running backups whose process is gone, and returns them.
-func (t *Tx) GiveUpBackups(ctx context.Context, now time.Time, reason string) ([]Backup, error) {
-	var rows []Backup
-	err := t.db.NewUpdate().Model(&rows).Set("state = ?", BackupFailed).Set("reason = ?", reason).Set("ended_at = ?", now).Set("lease_until = NULL").
-		Where("state = ?", BackupRunning).Where("lease_until < ?", now).Returning("*").Scan(ctx)
-	if errors.Is(translate(err), ErrNotFound) {
-		return nil, nil
-	}
-	return rows, translate(err)
 }
 
 // DeleteBackup removes one that is over from the list; ErrNotFound when there is none.

@@ -343,9 +343,9 @@ func (q Queries) OverdueTurns(ctx context.Context, now time.Time, limit int) ([]
 }
 
 // NextOverdue returns the earliest time at which a turn, a decision, a report, a copy of a
-// course, a step that waits or a call of a model is overdue, see OverdueTurns, OverdueRooms,
-// OverdueReports, OverdueCopies, OverdueSteps and OverdueUsage; the zero time if there is
-// none. waiting tells whether turns wait, of which StrandedRooms or BudgetWaitsOver may list
+// course, a backup, a step that waits or a call of a model is overdue, see OverdueTurns,
+// OverdueRooms, OverdueReports, OverdueCopies, LiveBackup, OverdueSteps and OverdueUsage; the
+// zero time if there is none. waiting tells whether turns wait, of which StrandedRooms or BudgetWaitsOver may list
 // some, or reactions, see ReactionsDue, or a rotation of the keys is under way.
 func (q Queries) NextOverdue(ctx context.Context) (next time.Time, waiting bool, err error) {
 	var row struct {
@@ -359,6 +359,7 @@ func (q Queries) NextOverdue(ctx context.Context) (next time.Time, waiting bool,
 		UNION ALL SELECT (SELECT look_at FROM rooms WHERE look_at IS NOT NULL ORDER BY look_at LIMIT 1)
 		UNION ALL SELECT (SELECT lease_until FROM reports WHERE state IN ('queued', 'running') ORDER BY lease_until LIMIT 1)
 		UNION ALL SELECT (SELECT lease_until FROM course_copies WHERE state IN ('queued', 'running') ORDER BY lease_until LIMIT 1)
+		UNION ALL SELECT (SELECT lease_until FROM backups WHERE state IN ('queued', 'running') LIMIT 1)
 		UNION ALL SELECT (SELECT expires_at FROM usage WHERE state = 'held' ORDER BY expires_at LIMIT 1)
 		UNION ALL SELECT (SELECT ts.due_at FROM turn_steps AS ts WHERE ts.state = 'pending'
 			AND EXISTS (SELECT 1 FROM agent_turns AS t WHERE t.id = ts.turn_id AND t.state = 'parked') ORDER BY ts.due_at LIMIT 1)) AS times

@@ -19,6 +19,7 @@ type Bucket struct {
 	mu      sync.Mutex
 	objects map[string][]byte
 	fault   func(method string, done bool) bool
+	hold    func(method string)
 }
 
 // NewBucket starts one, until the test ends.
@@ -39,6 +40,12 @@ func (b *Bucket) S3() config.S3 {
 // ServeHTTP keeps nothing of a request whose body is cut.
 func (b *Bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
+	b.mu.Lock()
+	hold := b.hold
+	b.mu.Unlock()
+	if hold != nil {
+		hold(r.Method)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err != nil || b.fault != nil && b.fault(r.Method, false) {
@@ -68,6 +75,14 @@ func (b *Bucket) Disturb(fault func(method string, done bool) bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.fault = fault
+}
+
+// Hold calls hold before each request has its effect, so that a test can keep it there. nil
+// ends it.
+func (b *Bucket) Hold(hold func(method string)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.hold = hold
 }
 
 // Count is how many objects have a key that begins so.
