@@ -37,8 +37,10 @@ import (
 var version = "dev"
 
 type cli struct {
-	Config string   `short:"c" placeholder:"FILE" help:"YAML file (default: coagent.yaml in the working folder, if there is one)."`
-	Set    []string `sep:"none" placeholder:"PATH=VALUE" help:"One setting, above every other source, for example --set log.level=debug."`
+	Config string         `short:"c" placeholder:"FILE" help:"YAML file (default: coagent.yaml in the working folder, if there is one)."`
+	cfg    *config.Config // what load has read last
+
+	Set []string `sep:"none" placeholder:"PATH=VALUE" help:"One setting, above every other source, for example --set log.level=debug."`
 
 	Serve       serveCmd       `cmd:"" help:"Serve the studio, its API and its sockets; works jobs off too."`
 	Worker      workerCmd      `cmd:"" help:"Work jobs off on one more node (Postgres only)."`
@@ -72,7 +74,7 @@ func main() {
 		os.Exit(int(code))
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "coagent:", app.Explain(err))
+		fmt.Fprintln(os.Stderr, "coagent:", app.Explain(app.FullAt(c.cfg, err)))
 		os.Exit(1)
 	}
 }
@@ -111,6 +113,7 @@ func (c *cli) load(overrides map[string]string) (*config.Config, *slog.Logger, e
 	if err != nil {
 		return nil, nil, err
 	}
+	c.cfg = cfg
 	log, err := logger(cfg, os.Stderr)
 	if err != nil {
 		return nil, nil, err
@@ -280,7 +283,7 @@ type migrateUpCmd struct{}
 // Run migrates ours, then the job queue's tables.
 func (migrateUpCmd) Run(ctx context.Context, c *cli) error {
 	return c.database(ctx, func(db *store.DB, log *slog.Logger) error {
-		if err := app.Migrate(ctx, db, log); err != nil {
+		if err := app.MigrateAlone(ctx, db, log); err != nil {
 			return err
 		}
 		fmt.Println("the schema is up to date")

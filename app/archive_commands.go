@@ -28,7 +28,7 @@ func RunBackup(ctx context.Context, cfg *config.Config, log *slog.Logger, versio
 		return a.Backup(ctx, name, withKeys)
 	})
 	if err != nil {
-		return fmt.Errorf("the backup was not made: %w", err)
+		return errors.Join(err, errors.New("the backup was not made"))
 	}
 	tellArchive(os.Stderr, m, end)
 	for _, l := range m.LeftOut {
@@ -54,7 +54,10 @@ func RunRestore(ctx context.Context, cfg *config.Config, log *slog.Logger, versi
 		return Restore(ctx, cfg, log, version, name, tell)
 	})
 	if err != nil {
-		return fmt.Errorf("nothing was restored, or not all of it: %w", err)
+		if !errors.Is(err, errHalf) {
+			err = errors.Join(err, errors.New("nothing was restored"))
+		}
+		return err
 	}
 	tellArchive(os.Stdout, m, end)
 	for _, l := range m.LeftOut {

@@ -7,7 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"strings"
+	"syscall"
 
 	"github.com/gofrs/flock"
 
@@ -21,8 +24,12 @@ import (
 // stdio is the name of standard output and input among the names of archives.
 const stdio = "-"
 
-// partly is the end of an archive's name until it is whole.
-const partly = ".partial"
+// partly is the end of an archive's name until it is whole. Nothing else has such names, so
+// what a kill has left is known by it.
+const partly = ".coagent-partial"
+
+// mostParts is how many parts of dead backups go at once.
+const mostParts = 1000
 
 // Backup writes an archive to a file, or to standard output when its name is "-". There is
 // no file of that name before it is whole and on the disk.
@@ -31,16 +38,41 @@ func (a *Archives) Backup(ctx context.Context, name string, withKeys bool) (m *a
 		if terminal.Is(os.Stdout) {
 			return nil, nil, errors.New("an archive is not for a terminal: name a file, or redirect the output")
 		}
+		// A reader that ends early is an error to tell, and no silent death.
+		signal.Ignore(syscall.SIGPIPE)
 		return a.write(ctx, os.Stdout, withKeys)
 	}
 	if _, err := os.Lstat(name); err == nil {
 		return nil, nil, fmt.Errorf("%s exists: choose another name, or remove it first", name)
 	}
+	a.dropParts(ctx, filepath.Dir(name))
 	err = partFile{at: name, part: name + partly}.make(func(to *os.File) (err error) {
 		m, end, err = a.write(ctx, to, withKeys)
 		return err
 	})
 	return m, end, err
+}
+
+// dropParts removes from a folder what killed backups have left there, and tells each. The
+// part of a living one is locked. A part that stays is no reason to make no backup.
+func (a *Archives) dropParts(ctx context.Context, folder string) {
+	entries, _ := os.ReadDir(folder) // a folder that is not there yet has no parts
+	left := mostParts
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), partly) || !e.Type().IsRegular() || left == 0 {
+			continue
+		}
+		left--
+		part := filepath.Join(folder, e.Name())
+		lock := flock.New(part, flock.SetFlag(os.O_RDWR)) // it makes no file
+		if dead, err := lock.TryLock(); err != nil || !dead {
+			continue
+		}
+		if err := os.Remove(part); err == nil {
+			a.log.WarnContext(ctx, "removed what a killed backup had left", "file", part)
+		}
+		_ = lock.Close() // it ends with this process anyway
+	}
 }
 
 // partFile is a file that is there whole or not at all. Only its owner may read it.
@@ -58,6 +90,9 @@ func (p partFile) make(fill func(*os.File) error) (err error) {
 	defer func() { _ = lock.Close() }() // it ends with this process anyway
 	if mine, lockErr := lock.TryLock(); lockErr != nil || !mine {
 		return errors.Join(fmt.Errorf("%s is being written by another backup: choose another name", p.part), lockErr, out.Close())
+	}
+	if !still(out, p.part) {
+		return errors.Join(fmt.Errorf("%s was taken away by another backup: run it again", p.part), out.Close())
 	}
 	defer func() {
 		if err != nil {
@@ -96,6 +131,13 @@ func (p partFile) name() error {
 	return os.Remove(p.part)
 }
 
+// still tells whether a file still has its name.
+func still(f *os.File, name string) bool {
+	mine, err := f.Stat()
+	there, err2 := os.Stat(name)
+	return err == nil && err2 == nil && os.SameFile(mine, there)
+}
+
 // openArchive opens an archive to read; "-" is standard input.
 func openArchive(name string) (in io.ReadCloser, err error) {
 	if name != stdio {
@@ -124,7 +166,7 @@ func mayBeRead(ctx context.Context, cfg *config.Config, db *store.DB) error {
 		return err
 	}
 	if command != "" {
-		return fmt.Errorf("`coagent %s` has not finished filling this database, so there is nothing whole to back up", command)
+		return fmt.Errorf("there is nothing whole to back up: %w", unfinished(command))
 	}
 	if err := db.CheckSchema(ctx); err != nil && (!errors.Is(err, store.ErrSchemaOld) || errors.Is(err, store.ErrSchemaBefore)) {
 		return err

@@ -185,6 +185,9 @@ func (b *backupMaker) run(ctx context.Context, job jobs.MakeBackup) error {
 		return err
 	}
 	a.log.InfoContext(ctx, "a backup begins", "backup", row.Name, "to", row.Place, "attempt", row.Attempt)
+	if b.place.dir != "" {
+		a.dropParts(ctx, b.place.dir)
+	}
 	w, err := b.make(ctx, row)
 	// The job's own context may have ended, and with it the attempt.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)

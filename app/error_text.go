@@ -63,6 +63,21 @@ func explain(err error) string {
 	return err.Error()
 }
 
+// FullAt gives the error of a full disk the name of the database's file, which SQLite's own
+// errors lack.
+func FullAt(cfg *config.Config, err error) error {
+	if cfg == nil || cfg.Postgres() || err == nil {
+		return err
+	}
+	all := parts(err)
+	for i, e := range all {
+		if errors.Is(e, store.ErrFull) {
+			all[i] = &fs.PathError{Op: "write", Path: cfg.SQLitePath(), Err: syscall.ENOSPC}
+		}
+	}
+	return errors.Join(all...)
+}
+
 // before is an error's text up to the part that the operating system wrote.
 func before(err error, rest string) string {
 	text, _, _ := strings.Cut(err.Error(), rest)
@@ -76,8 +91,12 @@ func reason(err error) string {
 		return "there is no such file or folder"
 	case errors.Is(err, fs.ErrPermission):
 		return "this user may not read or write it"
-	case errors.Is(err, syscall.ENOSPC):
-		return "no space is left"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "no space is left; make room there, or choose a place on another disk, and run it again"
+	case errors.Is(err, syscall.EFBIG):
+		return "the file may not become longer; raise the limit (ulimit -f), or choose a place on another disk"
+	case errors.Is(err, syscall.EPIPE):
+		return "what reads it has ended before all was written"
 	}
 	return err.Error()
 }

@@ -31,6 +31,7 @@ type restore struct {
 	bytes  int64
 	spool  *os.File // the file whose pieces come
 	done   func()
+	begun  bool // the database is marked
 	opened func(ctx context.Context, m *archive.Manifest) (*Archives, error)
 }
 
@@ -50,11 +51,17 @@ func restoreFrom(ctx context.Context, in io.Reader, open func(context.Context, *
 		Piece:    func(_ string, piece []byte) error { return r.piece(ctx, piece) },
 		File:     func(id string, size int64, sum [32]byte) error { return r.file(ctx, id, size, sum) },
 	})
-	if err != nil {
-		return nil, nil, err
+	if err == nil {
+		err = r.finish(ctx, end)
 	}
-	return m, end, r.finish(ctx, end)
+	if err != nil && r.begun {
+		err = errors.Join(err, errHalf)
+	}
+	return m, end, err
 }
+
+// errHalf is what a person is to know when a restore fails after it has begun.
+var errHalf = errors.New("the database has only a part now, and nothing serves it: run the restore again, or begin with an empty database")
 
 // begin checks that the database may be filled, marks it, and makes the archive's tables.
 func (r *restore) begin(ctx context.Context, m *archive.Manifest) (err error) {
@@ -72,6 +79,7 @@ func (r *restore) begin(ctx context.Context, m *archive.Manifest) (err error) {
 	if err := r.db.BeginLoad(ctx, restoring); err != nil {
 		return err
 	}
+	r.begun = true
 	if err := r.db.Clear(ctx); err != nil {
 		return err
 	}
@@ -116,7 +124,7 @@ func (r *restore) mayBeFilled(ctx context.Context) error {
 	case command == restoring:
 		return nil // begun before, and begins anew
 	case command != "":
-		return fmt.Errorf("%w: %s", store.ErrOtherLoad, command)
+		return store.OtherLoad(command)
 	}
 	if err := r.db.CheckSchema(ctx); err != nil && !errors.Is(err, store.ErrSchemaOld) {
 		return err

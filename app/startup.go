@@ -191,7 +191,21 @@ func refuseUnfinished(ctx context.Context, db *store.DB) error {
 	if err != nil || command == "" {
 		return err
 	}
+	return unfinished(command)
+}
+
+// unfinished says what a database is that a command has filled in part, and what helps.
+func unfinished(command string) error {
 	return fmt.Errorf("`coagent %s` has not finished filling this database: run it again with the same file, or begin with an empty database", command)
+}
+
+// MigrateAlone is `coagent migrate up`: it brings a database that is whole to this version's
+// schema.
+func MigrateAlone(ctx context.Context, db *store.DB, log *slog.Logger) error {
+	if err := refuseUnfinished(ctx, db); err != nil {
+		return err
+	}
+	return Migrate(ctx, db, log)
 }
 
 // lockFolder makes this process the only one on a data folder. The lock ends with the

@@ -14,6 +14,11 @@ const unfinishedTable = "coagent_unfinished"
 // ErrOtherLoad says that another command has begun to fill the database.
 var ErrOtherLoad = errors.New("another command has begun to fill this database")
 
+// OtherLoad is an ErrOtherLoad that names the command that has begun, and what helps.
+func OtherLoad(begun string) error {
+	return fmt.Errorf("%w: run `coagent %s` again with the same file, or begin with an empty database", ErrOtherLoad, begun)
+}
+
 // Unfinished returns the name of the command that has begun to fill this database and has
 // not finished, or "".
 func (d *DB) Unfinished(ctx context.Context) (command string, err error) {
@@ -32,7 +37,7 @@ func (d *DB) BeginLoad(ctx context.Context, command string) error {
 		return err
 	}
 	if begun != "" {
-		return fmt.Errorf("%w: %s", ErrOtherLoad, begun)
+		return OtherLoad(begun)
 	}
 	// One statement makes the table with its row, so there is none without.
 	_, err = d.write.ExecContext(ctx, "CREATE TABLE "+unfinishedTable+" AS SELECT ? AS command", command)

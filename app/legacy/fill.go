@@ -42,21 +42,32 @@ func realRun(ctx context.Context, cfg *config.Config, log *slog.Logger, o Option
 		return err
 	}
 	if err := begin(ctx, f.DB, log, pr); err != nil {
-		return err
+		return errors.Join(err, errHalf)
 	}
-	w := &writer{plan: p, db: f.DB, pr: pr, told: meter(o.Progress)}
+	if err := p.fill(ctx, f.DB, pr, o); err != nil {
+		return errors.Join(err, errHalf)
+	}
+	return nil
+}
+
+// errHalf is what a person is to know when an import fails after it has begun.
+var errHalf = errors.New("the database has only a part now, and nothing serves it: run the import again with the same file, and it goes on; or begin with an empty database")
+
+// fill does what is left to do.
+func (p *plan) fill(ctx context.Context, db *store.DB, pr *progress, o Options) error {
+	w := &writer{plan: p, db: db, pr: pr, told: meter(o.Progress)}
 	if p.replaced != nil && pr.Step == 0 && pr.Done == 0 {
-		if err := f.DB.InTx(ctx, func(tx *store.Tx) error { return tx.UnloadUser(ctx, p.replaced.ID) }); err != nil {
+		if err := db.InTx(ctx, func(tx *store.Tx) error { return tx.UnloadUser(ctx, p.replaced.ID) }); err != nil {
 			return err
 		}
 	}
-	if err := f.DB.QuickIndex(ctx, true); err != nil {
+	if err := db.QuickIndex(ctx, true); err != nil {
 		return err
 	}
 	if err := w.run(ctx); err != nil {
 		return err
 	}
-	if err := f.DB.QuickIndex(ctx, false); err != nil {
+	if err := db.QuickIndex(ctx, false); err != nil {
 		return err
 	}
 	return w.finish(ctx, o)
@@ -70,7 +81,7 @@ func (p *plan) look(ctx context.Context, db *store.DB, source, settings string) 
 		return nil, err
 	}
 	if command != "" && command != Command {
-		return nil, fmt.Errorf("%w: %s", store.ErrOtherLoad, command)
+		return nil, store.OtherLoad(command)
 	}
 	pr, err := stored(ctx, db)
 	switch {
