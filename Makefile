@@ -71,8 +71,8 @@ prove: ## Run what takes longer than CI may: the scripts of web/prove, every fuz
 	part $(WITHPG) env COAGENT_CHAOS=1 go test ./web/movein -timeout 3h -v; part $(MAKE) test ARGS="-count=3 -timeout 3h"; \
 	if [ -n "$$failed" ]; then echo "failed:$${failed#;}"; exit 1; fi; echo "all parts passed"
 
-chaos: ## Break real processes in every way for about 5 minutes and print a table; ARGS="-run TestKill"
-	$(WITHPG) env COAGENT_CHAOS=1 go test -count=1 -timeout 25m -v $(ARGS) ./web/chaos/
+chaos: ## Break real processes in every way, each command 50 times, and print a table; ARGS="-run TestKill"
+	$(WITHPG) env COAGENT_CHAOS=1 go test -count=1 -timeout 90m -v $(ARGS) ./web/chaos/
 
 FUZZTIME ?= 60s
 fuzz: ## Fuzz every Fuzz target for FUZZTIME=60s each; PKG=./web, FUZZ=Cursor pick some

@@ -71,7 +71,7 @@ func FullAt(cfg *config.Config, err error) error {
 	}
 	all := parts(err)
 	for i, e := range all {
-		if errors.Is(e, store.ErrFull) {
+		if store.Full(e) {
 			all[i] = &fs.PathError{Op: "write", Path: cfg.SQLitePath(), Err: syscall.ENOSPC}
 		}
 	}

@@ -1,9 +1,13 @@
 package store
 
 import (
+	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
@@ -20,6 +24,45 @@ var (
 // ErrFull says that the disk or the database has no space left for a write.
 var ErrFull = errors.New("no space left for the database")
 
+// Full tells whether an error says that the disk or the database has no space left. On
+// SQLite a file that cannot be written or made longer is one.
+func Full(err error) bool {
+	var se *sqlite.Error
+	if errors.As(err, &se) {
+		return se.Code()&0xff == sqlite3.SQLITE_FULL || se.Code()&0xff == sqlite3.SQLITE_IOERR
+	}
+	return errors.Is(err, ErrFull)
+}
+
+// ErrLost says that the connection to the database has ended while it was used.
+var ErrLost = errors.New("the connection to the database was lost")
+
+// lostError is an ErrLost with the driver's error.
+type lostError struct{ error }
+
+// Error says what was lost, and why.
+func (e *lostError) Error() string { return ErrLost.Error() + ": " + e.error.Error() }
+
+// Is tells that it is an ErrLost.
+func (e *lostError) Is(target error) bool { return target == ErrLost } //nolint:errorlint // the question itself
+
+// Unwrap returns the driver's error.
+func (e *lostError) Unwrap() error { return e.error }
+
+// lost tells whether a driver's error says that the connection has ended. The driver ends it
+// by itself when a context does.
+func lost(err error) bool {
+	var pe *pgconn.PgError
+	var connect *pgconn.ConnectError
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.As(err, &connect):
+		return false
+	case errors.As(err, &pe):
+		return strings.HasPrefix(pe.Code, "08") || pe.Code == pgAdminShutdown || pe.Code == pgCrashShutdown
+	}
+	return errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
 // ErrReferenced says that a row refers to a row that does not exist, or that another row
 // still refers to it.
 var ErrReferenced = errors.New("referenced row is missing or still in use")
@@ -34,6 +77,8 @@ const (
 	pgForeignKeyViolation = "23503"
 	pgDiskFull            = "53100"
 	pgDeadlock            = "40P01"
+	pgAdminShutdown       = "57P01"
+	pgCrashShutdown       = "57P02"
 )
 
 // translate turns a driver's error into one of these errors and keeps the driver's text
@@ -44,6 +89,9 @@ func translate(err error) error {
 	}
 	if errors.Is(err, sql.ErrNoRows) { // pgx.ErrNoRows is one too
 		return ErrNotFound
+	}
+	if lost(err) {
+		return &lostError{err}
 	}
 	var pe *pgconn.PgError
 	if errors.As(err, &pe) {
@@ -68,7 +116,7 @@ func translate(err error) error {
 		case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
 			return fmt.Errorf("%w: %s", ErrReferenced, se.Error())
 		}
-		if se.Code()&0xff == sqlite3.SQLITE_FULL || se.Code()&0xff == sqlite3.SQLITE_IOERR {
+		if Full(err) {
 			return fmt.Errorf("%w: %s", ErrFull, se.Error())
 		}
 	}

@@ -20,8 +20,10 @@ func Explain(err error) string {
 	var parse *pgconn.ParseConfigError
 	var lite *sqlite.Error
 	switch {
-	case errors.Is(err, ErrFull):
+	case Full(err):
 		return "no space is left for the database; make room on its disk"
+	case errors.Is(err, ErrLost):
+		return "the connection to the database was lost; look whether Postgres runs, and run the command again"
 	case errors.As(err, &refused):
 		return explainPostgres(refused)
 	case errors.As(err, &connect):
@@ -45,6 +47,8 @@ func explainPostgres(e *pgconn.PgError) string {
 		return "the database's user lacks a right: " + e.Message
 	case "53300":
 		return "the database takes no more connections; lower database.pool, or raise max_connections of Postgres"
+	case pgAdminShutdown, pgCrashShutdown:
+		return "the connection to the database was lost; look whether Postgres runs, and run the command again"
 	case "57P03":
 		return "the database is starting or stopping; try again in a moment"
 	}

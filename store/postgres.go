@@ -164,7 +164,7 @@ func (d *DB) CheckConnection(ctx context.Context) error {
 	}
 	var encoding string
 	if err := d.pool.QueryRow(ctx, "SHOW server_encoding", pgx.QueryExecModeExec).Scan(&encoding); err != nil {
-		return fmt.Errorf("ask for the database's encoding: %w", err)
+		return fmt.Errorf("ask for the database's encoding: %w", translate(err))
 	}
 	if encoding != "UTF8" {
 		return fmt.Errorf("the database's encoding is %s, which cannot hold every text: make one with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0", encoding)
@@ -175,7 +175,7 @@ func (d *DB) CheckConnection(ctx context.Context) error {
 	for _, s := range wireSettings {
 		var is string
 		if err := d.pool.QueryRow(ctx, "SHOW "+s.name, pgx.QueryExecModeExec).Scan(&is); err != nil {
-			return fmt.Errorf("ask for %s: %w", s.name, err)
+			return fmt.Errorf("ask for %s: %w", s.name, translate(err))
 		}
 		if !strings.EqualFold(is, s.value) {
 			return fmt.Errorf("the database or its role sets %s to %q, and behind a pooler no connection can change that for itself: "+
@@ -195,15 +195,19 @@ func (d *DB) checkListening(ctx context.Context) error {
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	channel := "coagent_probe_" + strings.ReplaceAll(NewID(), "-", "")
 	if _, err := conn.Exec(ctx, "LISTEN "+channel, pgx.QueryExecModeExec); err != nil {
-		return fmt.Errorf("listen for notifications: %w", err)
+		return fmt.Errorf("listen for notifications: %w", translate(err))
 	}
 	if _, err := d.pool.Exec(ctx, "SELECT pg_notify('"+channel+"', '')", pgx.QueryExecModeExec); err != nil {
-		return fmt.Errorf("send a notification: %w", err)
+		return fmt.Errorf("send a notification: %w", translate(err))
 	}
 	waiting, cancel := context.WithTimeout(ctx, probeWithin)
 	defer cancel()
-	if _, err := conn.WaitForNotification(waiting); err == nil || ctx.Err() != nil {
+	_, err = conn.WaitForNotification(waiting)
+	switch {
+	case err == nil || ctx.Err() != nil:
 		return ctx.Err()
+	case waiting.Err() == nil: // it was not the wait that has ended
+		return fmt.Errorf("wait for a notification: %w", translate(err))
 	}
 	if d.listen != d.pool {
 		return errors.New("a notification sent through database.url does not reach database.listen_url: " +

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -329,4 +330,113 @@ func names(t *testing.T, folder string) (all []string) {
 
 func noteOf(part, nothing, whole int) string {
 	return fmt.Sprintf("%d kills left a part, %d nothing, %d came too late", part, nothing, whole)
+}
+
+// TestKilledBackupJob kills a server at random points of the backup that it makes. No file has
+// the name of one before it is whole, and the next server makes the backup, or says that it
+// failed and makes another. Nothing stays of the dead one.
+func TestKilledBackupJob(t *testing.T) {
+	t.Parallel()
+	proctest.Each(t, func(t *testing.T, s *proctest.Site) {
+		folder := t.TempDir()
+		s.Set("COAGENT_BACKUP_TO=" + folder)
+		serve := s.Serve()
+		w := s.Populate(proctest.To(false, serve), proctest.Plan{Students: 2, Rooms: 1})
+		storetest.Exec(t, s.DB(), manyRows(s))
+		began := time.Now()
+		if b := madeBackup(t, w.Admin); b.State != "done" {
+			t.Fatalf("got %+v", b)
+		}
+		took, parts := time.Since(began), 0
+		for range archiveKills() {
+			before := rowsOf(t, s)
+			var b aBackup
+			w.Admin.Call(t, http.MethodPost, "/api/v1/admin/backups", nil, &b)
+			time.Sleep(rand.N(took)) // a kill has no signal to wait for
+			if err := serve.Kill9(); err != nil {
+				t.Fatal(err)
+			}
+			if after := rowsOf(t, s); after != before {
+				t.Errorf("got %s, want %s", after, before)
+			}
+			if all, _ := filepath.Glob(filepath.Join(folder, "*"+partly)); len(all) > 0 {
+				parts++
+			}
+			wholeFiles(t, folder)
+			// The dead process still has the backup for a minute. A test need not wait.
+			storetest.Exec(t, s.DB(), "UPDATE backups SET lease_until = '2026-01-01 00:00:00+00:00' WHERE state IN ('queued', 'running')")
+			if _, err := serve.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			ended := overBackup(t, w.Admin, b)
+			if ended.State == "failed" {
+				ended = madeBackup(t, w.Admin)
+			}
+			if ended.State != "done" {
+				t.Errorf("got %+v", ended)
+			}
+			done(t, s, "verify", filepath.Join(folder, ended.Name))
+			if all, _ := filepath.Glob(filepath.Join(folder, "*"+partly)); len(all) > 0 {
+				t.Errorf("parts are left: %v", all)
+			}
+		}
+		t.Logf("%d of %d kills left a part", parts, archiveKills())
+		table.add(row{fault: "serve killed in its backup", database: s.Database(), note: fmt.Sprintf("%d of %d kills left a part", parts, archiveKills())})
+	})
+}
+
+// manyRows makes a backup last.
+func manyRows(s *proctest.Site) string {
+	random := "hex(randomblob(32))"
+	if s.Postgres() {
+		random = "gen_random_uuid()::text"
+	}
+	return "INSERT INTO settings (key, value) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT 'filler ' || i, " + random + " FROM n"
+}
+
+// rowsOf says how many rows there are of what people have made.
+func rowsOf(t *testing.T, s *proctest.Site) string {
+	t.Helper()
+	var all []string
+	for _, table := range []string{"users", "courses", "rooms", "room_members", "messages", "agents"} {
+		all = append(all, fmt.Sprint(table, " ", storetest.Count(t, s.DB(), "SELECT count(*) FROM "+table)))
+	}
+	return strings.Join(all, ", ")
+}
+
+// wholeFiles checks each archive of a folder that has its name.
+func wholeFiles(t *testing.T, folder string) {
+	t.Helper()
+	all, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range all {
+		if !strings.HasSuffix(one.Name(), partly) {
+			sums(t, filepath.Join(folder, one.Name()))
+		}
+	}
+}
+
+// aBackup is what the API says of one.
+type aBackup struct{ ID, State, Name, Reason string }
+
+// madeBackup asks a server for a backup and waits for its end.
+func madeBackup(t *testing.T, admin *proctest.Person) (b aBackup) {
+	t.Helper()
+	admin.Call(t, http.MethodPost, "/api/v1/admin/backups", nil, &b)
+	return overBackup(t, admin, b)
+}
+
+// overBackup waits for the end of a backup.
+func overBackup(t *testing.T, admin *proctest.Person, b aBackup) aBackup {
+	t.Helper()
+	for ctx := within(t, 90*time.Second); b.State != "done" && b.State != "failed"; {
+		if ctx.Err() != nil {
+			t.Fatalf("the backup is not over: %+v", b)
+		}
+		pause(ctx, 50*time.Millisecond)
+		admin.Call(t, http.MethodGet, "/api/v1/admin/backups/"+b.ID, nil, &b)
+	}
+	return b
 }

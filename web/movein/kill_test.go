@@ -4,6 +4,7 @@ package movein
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/coagent-studio/coagent/store/storetest"
 	"github.com/coagent-studio/coagent/web/proctest"
@@ -191,6 +193,73 @@ func TestKilled(t *testing.T) {
 			t.Errorf("%d temporary files are left (%v)", len(files), err)
 		}
 	})
+}
+
+// TestConnectionCut cuts an import from its database. It says so, and goes on when it is run
+// again.
+func TestConnectionCut(t *testing.T) {
+	t.Parallel()
+	cuts, more := 4, 3000
+	if long() {
+		cuts, more = 50, 60_000
+	}
+	file := grown(t, more)
+	args := []string{"import-legacy", "--from", file, "--static", path(t, schools()["ce8"].static)}
+	s, other := proctest.New(t, storetest.Postgres(t), legacyKey), proctest.New(t, storetest.Postgres(t), legacyKey)
+	proctest.Binary(t) // built before the clock runs
+	began := time.Now()
+	if out, code := other.Run(args...); code != 0 {
+		t.Fatalf("exited with %d: %s", code, out)
+	}
+	took := time.Since(began)
+	conn, err := pgx.Connect(t.Context(), s.DatabaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	met := 0
+	for i := 0; i < cuts || met == 0; i++ {
+		if i == 20*cuts {
+			t.Fatal("no cut met the import while it filled the database")
+		}
+		over := make(chan error, 1)
+		go func() {
+			time.Sleep(rand.N(took)) // a cut has no signal to wait for
+			_, err := conn.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+			over <- err
+		}()
+		out, code := s.Run(args...)
+		if err := <-over; err != nil {
+			t.Fatal(err)
+		}
+		if code == 0 && met > 0 {
+			break
+		}
+		if code == 0 { // it came too early or too late
+			if _, err := conn.Exec(t.Context(), "DROP SCHEMA public CASCADE; CREATE SCHEMA public"); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if !strings.Contains(out, "the connection to the database was lost") && !strings.Contains(out, "cannot be reached") {
+			t.Errorf("exited with %d: %s", code, out)
+		}
+		if command, err := s.DB().Unfinished(t.Context()); err == nil && command != "" {
+			if met++; !strings.Contains(out, "run the import again with the same file, and it goes on") {
+				t.Errorf("got %s", out)
+			}
+		}
+	}
+	t.Logf("%d cuts met the import", met)
+	if out, code := s.Run(args...); code != 0 {
+		t.Fatalf("the last run exited with %d: %s", code, out)
+	}
+	got, want := state(t, s), state(t, other)
+	for what := range want {
+		if got[what] != want[what] {
+			t.Errorf("%s: got %s, want %s", what, got[what], want[what])
+		}
+	}
 }
 
 func freshPostgres(t *testing.T, s *proctest.Site) string {
