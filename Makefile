@@ -68,7 +68,8 @@ prove: ## Run what takes longer than CI may: the scripts of web/prove, every fuz
 	for script in web/prove/*.sh; do if [ -x "$$script" ]; then part "$$script"; fi; done; \
 	part go test ./app/ledger -timeout 2h -run TestInterleavings -v -args -interleavings 1000000; \
 	part $(WITHPG) go test ./app -timeout 2h -run TestSearchLeaks -v -args -searches 10000; part $(MAKE) fuzz; part $(MAKE) chaos; \
-	part $(WITHPG) env COAGENT_CHAOS=1 go test ./web/movein -timeout 3h -v; part $(MAKE) test ARGS="-count=3 -timeout 3h"; \
+	part $(WITHPG) env COAGENT_CHAOS=1 go test ./web/movein -timeout 3h -v; \
+	part $(WITHPG) go test ./app -timeout 3h -run 'TestMove$$' -v -args -school 10000,500000; part $(MAKE) test ARGS="-count=3 -timeout 3h"; \
 	if [ -n "$$failed" ]; then echo "failed:$${failed#;}"; exit 1; fi; echo "all parts passed"
 
 chaos: ## Break real processes in every way, each command 50 times, and print a table; ARGS="-run TestKill"

@@ -490,7 +490,7 @@ func (i *importCmd) Run(ctx context.Context, c *cli) error {
 		return err
 	}
 	return legacy.Run(ctx, cfg, log, legacy.Options{From: i.From, Static: i.Static, Key: key, WithoutKeys: i.WithoutKeys, Zone: i.Zone,
-		DryRun: i.DryRun, Report: i.Report, Leftovers: i.Leftovers, In: os.Stdin, Out: os.Stdout, Progress: os.Stderr, Now: time.Now()})
+		DryRun: i.DryRun, Report: i.Report, Leftovers: i.Leftovers, In: os.Stdin, Out: os.Stdout, Progress: terminal.NewProgress(os.Stderr), Now: time.Now()})
 }
 
 type configCmd struct{}

@@ -132,10 +132,8 @@ func (r *restore) mayBeFilled(ctx context.Context) error {
 	if err := r.db.KnowsAll(r.m.Schema); err != nil {
 		return err
 	}
-	if err := r.db.CheckEmpty(ctx, r.now.instant()); err != nil {
-		return fmt.Errorf("%w: restore needs an empty database, such as a new data_dir or a new Postgres database", err)
-	}
-	return nil
+	_, err = r.db.CheckEmpty(ctx, r.now.instant())
+	return err
 }
 
 func columnNames(t *archive.Table) []string {

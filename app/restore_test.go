@@ -99,7 +99,7 @@ func TestRestoreRefuses(t *testing.T) {
 			}
 			restored(t, cfg, file)
 			t.Run("NotEmpty", func(t *testing.T) {
-				notRestored(t, tryRestore(t, cfg, file), "is not empty: it has 30 people")
+				notRestored(t, tryRestore(t, cfg, file), "is not empty: its table")
 			})
 		})
 		t.Run("AnotherCommand", func(t *testing.T) {

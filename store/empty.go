@@ -17,8 +17,12 @@ import (
 	"github.com/coagent-studio/coagent/migrations"
 )
 
-// ErrNotEmpty says that a database that a command is to fill has people in it, or is served.
+// ErrNotEmpty says that a database that a command is to fill has something of people, or is
+// served.
 var ErrNotEmpty = errors.New("the database is not empty")
+
+// worthKeeping are the tables whose rows make a database one that is not empty.
+var worthKeeping = []string{"courses", "organizations", "projects", "rooms", "agents", "messages", "users"}
 
 // loadLockKey names the advisory lock of whoever fills a database: "loading" in ASCII.
 const loadLockKey = 0x6c6f6164696e67
@@ -42,30 +46,39 @@ func (d *DB) LockLoad(ctx context.Context) (unlock func(), ok bool, err error) {
 	return unlock, ok, translate(err)
 }
 
-// CheckEmpty returns ErrNotEmpty for a database with people in it, or that is served.
-func (d *DB) CheckEmpty(ctx context.Context, now time.Time) error {
-	var n int
-	if there, err := d.hasTable(ctx, "users"); err != nil {
-		return err
-	} else if there {
-		if err := d.write.NewRaw("SELECT count(*) FROM users").Scan(ctx, &n); err != nil {
-			return translate(err)
+// CheckEmpty returns ErrNotEmpty for a database that a command must not fill: one that has
+// something of people, or that is served. The account of one super admin alone, as the first
+// start makes it, is nothing; then accounts is 1. So is what migrations make.
+func (d *DB) CheckEmpty(ctx context.Context, now time.Time) (accounts int, err error) {
+	for _, table := range worthKeeping {
+		n, err := d.countOf(ctx, table, "TRUE")
+		if err != nil {
+			return 0, err
+		}
+		if table == "users" && n == 1 {
+			if accounts, err = d.countOf(ctx, table, "role = 'super_admin'"); err != nil {
+				return 0, err
+			}
+			n -= accounts
 		}
 		if n > 0 {
-			return fmt.Errorf("%w: it has %d people", ErrNotEmpty, n)
+			return 0, fmt.Errorf("%w: its table %s has %d rows; take a new one, such as another data_dir or a new Postgres database", ErrNotEmpty, table, n)
 		}
 	}
-	if there, err := d.hasTable(ctx, "nodes"); err != nil {
-		return err
-	} else if there {
-		if err := d.write.NewRaw("SELECT count(*) FROM nodes WHERE seen_at > ?", now.UTC().Add(-NodeDeadAfter)).Scan(ctx, &n); err != nil {
-			return translate(err)
-		}
-		if n > 0 {
-			return fmt.Errorf("%w: %d processes of coagent use it", ErrNotEmpty, n)
-		}
+	n, err := d.countOf(ctx, "nodes", "seen_at > ?", now.UTC().Add(-NodeDeadAfter))
+	if err == nil && n > 0 {
+		err = fmt.Errorf("%w: %d processes of coagent use it; stop them, and wait a minute", ErrNotEmpty, n)
 	}
-	return nil
+	return accounts, err
+}
+
+// countOf counts rows of a table that may not be there yet.
+func (d *DB) countOf(ctx context.Context, table, where string, args ...any) (n int, err error) {
+	if there, err := d.hasTable(ctx, table); err != nil || !there {
+		return 0, err
+	}
+	err = d.write.NewRaw("SELECT count(*) FROM "+ident(table)+" WHERE "+where, args...).Scan(ctx, &n)
+	return n, translate(err)
 }
 
 // Clear drops whatever the migrations of this program, or of the job queue, have made. The

@@ -30,10 +30,8 @@ const courseMark = "array_to_tsvector(ARRAY['/c' || replace(course_id, '-', '')]
 // vector is the text form of what Postgres stores in words, without the course, and with
 // further lexemes.
 func (m *Message) vector(marks ...string) string {
-	about := words.About{RoomID: m.RoomID, SenderID: m.SenderID, AgentID: m.AgentID, AgentName: m.AgentName, BotName: m.BotName,
-		Agent: m.ByAgent(), Mentions: m.Mentions != "", Reply: m.RootID != "", File: m.Files != "", Text: m.Content}
 	marks = append(marks, words.Spans(words.PosOf(m.CreatedAt))...)
-	for _, fact := range words.Facts(about) {
+	for _, fact := range words.Facts(m.about()) {
 		marks = append(marks, words.Mark(fact))
 	}
 	return words.VectorOf(m.Content, marks...)
@@ -50,6 +48,12 @@ func (t *Tx) findable(update *bun.UpdateQuery, m *Message) *bun.UpdateQuery {
 	}
 	return update.Set("words = CASE WHEN m.search_pos IS NULL THEN NULL ELSE ?::tsvector || (SELECT ? FROM rooms WHERE id = m.room_id) END",
 		m.vector(), bun.Safe(courseMark))
+}
+
+// about is what facts of a message are made of, without its course.
+func (m *Message) about() words.About {
+	return words.About{RoomID: m.RoomID, SenderID: m.SenderID, AgentID: m.AgentID, AgentName: m.AgentName, BotName: m.BotName,
+		Agent: m.ByAgent(), Mentions: m.Mentions != "", Reply: m.RootID != "", File: m.Files != "", Text: m.Content}
 }
 
 // Backfill says how many of the messages from before there was a search can be found.

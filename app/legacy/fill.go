@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/config"
@@ -55,19 +54,22 @@ var errHalf = errors.New("the database has only a part now, and nothing serves i
 
 // fill does what is left to do.
 func (p *plan) fill(ctx context.Context, db *store.DB, pr *progress, o Options) error {
-	w := &writer{plan: p, db: db, pr: pr, told: meter(o.Progress)}
+	w := &writer{plan: p, db: db, pr: pr, told: func(what string, done, of int64) {
+		o.Progress.Tell(fmt.Sprintf("%s: %d of %d", what, done, of))
+	}}
+	defer o.Progress.End()
 	if p.replaced != nil && pr.Step == 0 && pr.Done == 0 {
 		if err := db.InTx(ctx, func(tx *store.Tx) error { return tx.UnloadUser(ctx, p.replaced.ID) }); err != nil {
 			return err
 		}
 	}
-	if err := db.QuickIndex(ctx, true); err != nil {
+	if err := db.BeginLoadMessages(ctx); err != nil {
 		return err
 	}
 	if err := w.run(ctx); err != nil {
 		return err
 	}
-	if err := db.QuickIndex(ctx, false); err != nil {
+	if err := db.EndLoadMessages(ctx, func(what string, done, of int64) { w.told("making "+what+" again, part", done+1, of) }); err != nil {
 		return err
 	}
 	return w.finish(ctx, o)
@@ -90,19 +92,16 @@ func (p *plan) look(ctx context.Context, db *store.DB, source, settings string) 
 	case pr != nil && pr.Over:
 		return pr, pr.same(source, settings)
 	case command == "":
-		accounts, table, err := db.Occupied(ctx)
+		accounts, err := db.CheckEmpty(ctx, p.now)
 		if err != nil {
-			return nil, err
-		}
-		if table != "" {
-			return nil, fmt.Errorf("the database is not empty, its table %s has rows: import into a new one (for SQLite another data_dir)", table)
-		}
-		if err := nobodyServes(ctx, db, p.now); err != nil {
 			return nil, err
 		}
 		pr = nil
 		if accounts == 0 {
 			break
+		}
+		if err := db.CheckSchema(ctx); err != nil {
+			return nil, err // the account is read with the newest schema
 		}
 		if p.bootstrap, err = db.FirstAccount(ctx); err != nil {
 			return nil, err
@@ -120,21 +119,6 @@ func (p *plan) look(ctx context.Context, db *store.DB, source, settings string) 
 		pr.Kept = p.bootstrap.ID
 	}
 	return pr, nil
-}
-
-// nobodyServes refuses a database on Postgres that a server works with right now: it has
-// looked whether the database is whole when it started. On SQLite the folder's lock says so.
-func nobodyServes(ctx context.Context, db *store.DB, now time.Time) error {
-	if !db.Postgres() || db.CheckSchema(ctx) != nil {
-		return nil //nolint:nilerr // no server works with a schema that is not this program's
-	}
-	nodes, err := db.Nodes(ctx)
-	for _, n := range nodes {
-		if n.Alive(now) {
-			return errors.New("a coagent runs on this database: stop it, wait a minute, and run the import again")
-		}
-	}
-	return err
 }
 
 // begin marks the database as one that is being filled, and brings its schema up to date.
@@ -165,7 +149,7 @@ func (p *plan) account(ctx context.Context, db *store.DB, pr *progress) error {
 func stored(ctx context.Context, db *store.DB) (*progress, error) {
 	if err := db.CheckSchema(ctx); err != nil {
 		if errors.Is(err, store.ErrSchemaOld) {
-			return nil, nil //nolint:nilnil // Occupied looks at what there is
+			return nil, nil //nolint:nilnil // CheckEmpty looks at what there is
 		}
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/terminal"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/dump"
 )
@@ -34,9 +35,9 @@ type Options struct {
 	Report      string // a file for all findings; "" for none
 	Leftovers   string // a file for the rows that have no place here
 
-	In       io.Reader // standard input
-	Out      io.Writer // what people read
-	Progress io.Writer // how far it is
+	In       io.Reader          // standard input
+	Out      io.Writer          // what people read
+	Progress *terminal.Progress // how far it is
 	Now      time.Time
 }
 
@@ -94,7 +95,7 @@ func openSource(ctx context.Context, o Options) (dump.Source, error) {
 		defer func() { _ = f.Close() }()
 		in = f
 	}
-	fmt.Fprintln(o.Progress, "reading the dump")
+	o.Progress.Tell("reading the dump")
 	return dump.Open(ctx, in, "")
 }
 
@@ -131,7 +132,7 @@ func (o Options) outputs(p *plan) (done func() error, err error) {
 
 // planned makes the plan, and writes its table into the report.
 func (o Options) planned(ctx context.Context, p *plan) (err error) {
-	fmt.Fprintln(o.Progress, "planning")
+	o.Progress.Tell("planning")
 	done, err := o.outputs(p)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/legacy"
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/terminal"
 )
 
 const oldKey secret.Text = "bGVnYWN5LWZlcm5ldC10ZXN0LWtleS0wMDAwMDAwMDE="
@@ -26,7 +27,7 @@ func plan(t *testing.T, text string, tune ...func(*legacy.Options)) (string, err
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	o := legacy.Options{From: "-", In: strings.NewReader(text), Key: oldKey, Zone: "Asia/Taipei", DryRun: true, Out: &out, Progress: io.Discard, Now: time.Now()}
+	o := legacy.Options{From: "-", In: strings.NewReader(text), Key: oldKey, Zone: "Asia/Taipei", DryRun: true, Out: &out, Progress: terminal.ProgressTo(io.Discard, false, time.Now), Now: time.Now()}
 	for _, f := range tune {
 		f(&o)
 	}

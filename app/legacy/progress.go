@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/coagent-studio/coagent/store"
@@ -62,17 +61,4 @@ func (pr *progress) same(source, settings string) error {
 		return errors.New("this database has been filled in part with another old key or other pictures: give the same as before, or begin with an empty database")
 	}
 	return nil
-}
-
-// meter shows how far an import is, at most every second and at the end of each part.
-func meter(out io.Writer) func(what string, done, of int64) {
-	var last time.Time
-	return func(what string, done, of int64) {
-		now := time.Now()
-		if done < of && now.Sub(last) < time.Second {
-			return
-		}
-		last = now
-		fmt.Fprintf(out, "%s: %d of %d\n", what, done, of)
-	}
 }

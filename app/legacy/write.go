@@ -10,8 +10,8 @@ import (
 
 // batch is how many rows are written in one transaction, and batchBytes bounds their texts.
 const (
-	batch      = 500
-	batchBytes = 4 << 20
+	batch      = 5000
+	batchBytes = 8 << 20
 )
 
 // writer writes a plan, and stores with each batch how far it is.
