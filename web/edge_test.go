@@ -123,7 +123,7 @@ func TestEdge(t *testing.T) {
 			}
 		},
 		"security headers": func(t *testing.T, w *world) {
-			for path, policy := range map[string]string{"/": studioui.Policy, "/nope.txt": defaultPolicy, v1 + "/users/me": defaultPolicy, "/favicon.svg": studioui.Policy} {
+			for path, policy := range map[string]string{"/": studioui.Policy, "/nope.txt": plainPolicy, v1 + "/users/me": defaultPolicy, "/favicon.svg": studioui.Policy} {
 				a := w.anon().with("Accept", "text/html").do(t, get, path)
 				for name, want := range map[string]string{"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff",
 					"X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin",

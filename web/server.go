@@ -92,7 +92,7 @@ func NewServer(a *app.App, cfg *config.Config, log *slog.Logger, version string)
 		return nil, err
 	}
 	if cfg.Web.UIDir != "" {
-		if s.ui, err = openUI(cfg.Web.UIDir, cfg.Web.UICSP); err != nil {
+		if s.ui, err = openUI(cfg.Web.UIDir, cfg.Web.UICSP, s.base); err != nil {
 			return nil, err
 		}
 	}

@@ -102,7 +102,7 @@ func (s *Server) finishSignOn(c *fiber.Ctx) error {
 
 // signInPage is the studio's page.
 func (s *Server) signInPage() string {
-	if s.ui != nil {
+	if s.ui != nil && !s.ui.isStudio {
 		return s.base + pathStudio + pathSignOn
 	}
 	return s.base + pathSignOn
@@ -126,14 +126,15 @@ func (s *Server) signOnFault(c *fiber.Ctx, err error) error {
 	lang := requestOf(c.UserContext()).language()
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
 	c.Set(fiber.HeaderCacheControl, "no-store")
+	c.Set(fiber.HeaderContentSecurityPolicy, plainPolicy)
 	c.Status(p.status)
 	return signOnPage.Execute(c.Response().BodyWriter(), struct{ Lang, Title, Text, Back, Home string }{string(lang),
 		wording.Of("Signing in did not work").In(lang), p.Message, wording.Of("Back to the sign-in page").In(lang), s.signInPage()})
 }
 
 var signOnPage = template.Must(template.New("").Parse(`<!doctype html><html lang="{{.Lang}}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{{.Title}} - CoAgent Studio</title><h1>{{.Title}}</h1>
-<p>{{.Text}}</p><p><a href="{{.Home}}">{{.Back}}</a></p></html>
+<title>{{.Title}} - CoAgent Studio</title>` + plainStyle + `<main><h1>{{.Title}}</h1>
+<p>{{.Text}}</p><p><a href="{{.Home}}">{{.Back}}</a></p></main></html>
 `))
 
 // logoutIn is the form that a provider sends (OpenID Connect Back-Channel Logout 1.0,

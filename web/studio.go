@@ -36,13 +36,18 @@ func placed(page *embedded, base string) (*embedded, error) {
 			return nil, err
 		}
 	}
-	if !bytes.Contains(body, []byte(rootMark+`"`)) || !bytes.Contains(body, []byte(ownFile)) {
+	if !isStudioPage(body) {
 		return nil, errors.New("the studio's page does not say where it takes its path: run make ui")
 	}
 	body = bytes.ReplaceAll(body, []byte(ownFile), []byte(`="`+base+`/`))
 	body = bytes.Replace(body, []byte(rootMark), []byte(rootMark+base), 1)
 	_, f := embeddedOf(indexFile, body)
 	return f, nil
+}
+
+// isStudioPage tells whether a page is one that placed takes: Vite has built the studio.
+func isStudioPage(body []byte) bool {
+	return bytes.Contains(body, []byte(rootMark+`"`)) && bytes.Contains(body, []byte(ownFile))
 }
 
 func openStudio(files fs.FS, base string) (*studio, error) {
@@ -111,13 +116,17 @@ func (s *studio) index(c *fiber.Ctx) error {
 
 // studioPages registers the pages of the studio that have an address of their own also
 // where another client has the root: the links that the program prints and makes lead to
-// them. There the studio is below /studio, and knows by its address that it is. Browsers
+// them. There the studio is below /studio, and knows by its address that it is. A build of the
+// studio itself in web.ui_dir has these pages. Browsers
 // keep the fragment of an address over a redirect.
 func (s *Server) studioPages() {
 	for _, at := range []string{pathSetUp, pathReset} {
 		s.plain(at, func(c *fiber.Ctx) error {
-			if s.ui == nil {
+			switch {
+			case s.ui == nil:
 				return s.studio.index(c)
+			case s.ui.isStudio:
+				return s.ui.index(c, s.host(c))
 			}
 			return s.redirect(c, pathStudio+at)
 		})

@@ -17,6 +17,8 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+
+	studioui "github.com/coagent-studio/coagent/web/ui"
 )
 
 // maxHashed is the size up to which a file's ETag comes from its content. For a larger
@@ -26,12 +28,14 @@ const maxHashed = 16 << 20
 // ui is a built single-page client in the operator's folder. A path that matches no route
 // and no file gets index.html; the client's own router finds the page (history mode).
 type ui struct {
-	root   *os.Root // follows no link out of the folder
-	policy string
+	root     *os.Root // follows no link out of the folder
+	policy   string
+	base     string // the path of the installation on its host
+	isStudio bool   // a build of the studio: it has the pages that links of the program lead to
 }
 
 // openUI opens the folder, which must have an index.html.
-func openUI(dir, policy string) (*ui, error) {
+func openUI(dir, policy, base string) (*ui, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("web.ui_dir: %s is no folder that can be read: build the client first, or leave the setting empty (%w)", dir, err)
@@ -40,7 +44,12 @@ func openUI(dir, policy string) (*ui, error) {
 		_ = root.Close()
 		return nil, fmt.Errorf("web.ui_dir: %s has no %s: name the folder that the client was built into, often dist", dir, indexFile)
 	}
-	return &ui{root: root, policy: policy}, nil
+	page, err := root.ReadFile(indexFile)
+	if err != nil {
+		_ = root.Close()
+		return nil, fmt.Errorf("web.ui_dir: %w", err)
+	}
+	return &ui{root: root, policy: policy, base: base, isStudio: isStudioPage(page)}, nil
 }
 
 // serve answers a path that no route took. It returns fiber.ErrNotFound when the client
@@ -73,7 +82,22 @@ func isPage(at string) bool {
 	return path.Ext(strings.Trim(at, "/")) == "" && !strings.HasPrefix(at, pathStatic) && !strings.Contains(at, "/.") && !strings.Contains(at, "//")
 }
 
-func (u *ui) index(c *fiber.Ctx, host string) error { return u.file(c, indexFile, host) }
+func (u *ui) index(c *fiber.Ctx, host string) error {
+	if !u.isStudio {
+		return u.file(c, indexFile, host)
+	}
+	// It is read each time: who works on the studio builds it anew beside the server.
+	page, err := u.root.ReadFile(indexFile)
+	if err != nil {
+		return fiber.ErrNotFound
+	}
+	f, err := placed(&embedded{body: page}, u.base)
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentSecurityPolicy, studioui.Policy)
+	return f.send(c)
+}
 
 // has tells whether the folder has a file, packed or not.
 func (u *ui) has(name string) bool {

@@ -176,6 +176,32 @@ func TestUI(t *testing.T) {
 	})
 }
 
+// Who works on the studio serves what Vite has built, and the links that the program prints
+// lead there too.
+func TestUIOfTheStudioItself(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(title string) {
+		page := `<meta name="coagent-root" content="" /><title>` + title + `</title><script src="./assets/index-0a1B2c3D.js"></script>`
+		if err := os.WriteFile(filepath.Join(dir, "index.html"), []byte(page), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("Built")
+	r := start(t, storetest.SQLite(t), func(c *config.Config) { c.Web.UIDir = dir })
+	browser := r.anon().with("Accept", opensPage)
+	for _, path := range []string{"/", "/setup?token=x", "/reset", "/sign-in", "/rooms/0199c0de-7a4b-7c1e-9c55-3d2f6a1b8e90"} {
+		a := browser.must(t, 200, get, path)
+		if !strings.Contains(a.body, "<title>Built</title>") || !strings.Contains(a.body, `src="/assets/index-0a1B2c3D.js"`) || a.header.Get("Content-Security-Policy") != studioui.Policy {
+			t.Errorf("%s: got %v %q, want the studio of the folder", path, a.header, a.body)
+		}
+	}
+	write("Built anew")
+	if a := browser.must(t, 200, get, "/setup"); !strings.Contains(a.body, "<title>Built anew</title>") {
+		t.Errorf("got %q after a new build", a.body)
+	}
+}
+
 func TestUIRefuses(t *testing.T) {
 	t.Parallel()
 	empty := t.TempDir()
@@ -184,7 +210,7 @@ func TestUIRefuses(t *testing.T) {
 		empty:                        "has no index.html: name the folder that the client was built into, often dist",
 		filepath.Join("testdata", "openapi.json"): "is no folder that can be read",
 	} {
-		if _, err := openUI(dir, ""); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "web.ui_dir: ") {
+		if _, err := openUI(dir, "", ""); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "web.ui_dir: ") {
 			t.Errorf("%s: got %v, want %q", dir, err, want)
 		}
 	}
