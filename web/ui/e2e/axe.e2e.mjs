@@ -40,6 +40,7 @@ async function* visited(t, options, size) {
       people.set(who, page);
     }
     const page = people.get(who);
+    await page.unrouteAll({ behavior: "ignoreErrors" }); // what an earlier state altered
     if (shot.before) await shot.before(page, world);
     await page.goto(world.server.url + shot.path);
     await page.locator(`${shot.wait ?? "h1, h2"}`).locator("visible=true").first().waitFor();

@@ -29,6 +29,7 @@ const pages = () => ({
   newCourse: "/courses/new",
   ...Object.fromEntries(["", "people", "invite", "import", "announcements", "settings"].map((p) => [p || "course", `/courses/${course.id}${p && "/"}${p}`])),
   installation: "/installation",
+  backups: "/installation/backups",
   encryption: "/installation/keys",
   account: "/account",
   agents: "/agents",
@@ -61,7 +62,7 @@ async function walk(t, who, refused) {
 }
 
 test("a student sees what a student may, and no controls of staff", async (t) => {
-  const page = await walk(t, ada, ["newAgent", "newCourse", "invite", "import", "settings", "installation", "encryption"]);
+  const page = await walk(t, ada, ["newAgent", "newCourse", "invite", "import", "settings", "installation", "backups", "encryption"]);
   await page.goto(server.url + pages().room);
   await page.getByRole("textbox", { name: /Write to/ }).waitFor();
   for (const name of ["New agent", "Settings", "Why who spoke", /Let .* speak/]) assert.equal(await page.getByRole("main").getByText(name).count(), 0, String(name));
@@ -71,14 +72,14 @@ test("a student sees what a student may, and no controls of staff", async (t) =>
 });
 
 test("an assistant leads the talk, but neither makes agents nor changes the course", async (t) => {
-  const page = await walk(t, ta, ["newAgent", "newCourse", "settings", "installation", "encryption"]);
+  const page = await walk(t, ta, ["newAgent", "newCourse", "settings", "installation", "backups", "encryption"]);
   await page.goto(server.url + pages().room);
   await page.getByRole("button", { name: "Why who spoke" }).waitFor();
   assert.equal(await page.getByRole("link", { name: "New agent" }).count(), 0);
 });
 
 test("a teacher of another course sees nothing of this one", async (t) => {
-  await walk(t, other, ["room", "roomAgents", "newAgent", "course", "people", "invite", "import", "announcements", "settings", "installation", "encryption"]);
+  await walk(t, other, ["room", "roomAgents", "newAgent", "course", "people", "invite", "import", "announcements", "settings", "installation", "backups", "encryption"]);
 });
 
 test("who is signed out is asked to sign in first, on each page", async (t) => {

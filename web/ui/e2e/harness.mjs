@@ -10,7 +10,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
+/** The root of the repository. */
+export const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 const program = process.env.COAGENT_E2E_BINARY ?? join(root, "bin", "coagent");
 const browsers = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 // A class is seeded by few people within seconds.

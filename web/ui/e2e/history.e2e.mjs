@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { end, enter, person, serve, until } from "./harness.mjs";
 import { scripted } from "./model.mjs";
+import { still } from "./room.mjs";
 import { agent, fill, say, school } from "./seed.mjs";
 
 after(end);
@@ -38,13 +39,6 @@ const place = (page, selector) =>
   }, selector);
 const gap = (page) => log(page).evaluate((el) => el.scrollHeight - el.scrollTop - el.clientHeight);
 const shown = (page) => page.locator("[data-seq]").count();
-/** Two frames are painted without a change of what fn measures. */
-const still = (page, fn) =>
-  until(async () => {
-    const first = JSON.stringify(await fn());
-    await page.evaluate(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(r)))));
-    return JSON.stringify(await fn()) === first;
-  }, "the page to be still");
 
 test("few unread messages: it opens at the first one, they count as read at the end, and the line stays", async (t) => {
   await readTo(ada, last - 30);

@@ -2,7 +2,7 @@
 // that is tested, so every word of the other one is a text that nobody has translated.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { end, enter, person, serve } from "./harness.mjs";
+import { admin, end, enter, person, serve } from "./harness.mjs";
 import { scripted } from "./model.mjs";
 import { agent, say, school } from "./seed.mjs";
 
@@ -54,17 +54,17 @@ const inside = (w) => [
 
 // Names of things, which are the same in both: of products, models, formats, keys, zones; and of the
 // people in examples.
-const names = /Mozilla.*|coagent|--addr [\d.:]+|http\.addr|Mia Chen|Liam Wu|林美玲|王小明|CoAgent Studio|OpenAI|Claude|Gemini|Anthropic|Google|Azure|gpt-[\w.-]+|gemini-[\w.-]+|claude-[\w.-]+|CSV|Markdown|Big5|API|AI|UTC|QR|ID|Ctrl|Shift|Enter|Esc|Tab|Alt|Chrome|Linux|node|English|Token|token|sk[\w*-]+|[A-Z0-9]{4}-[A-Z0-9]{4}|繁體中文|[\w.]+@[\w.]+|https?:\S+|\/[\w/-]+|127\.0\.0\.1\S*|localhost\S*|(?:zh|en)\.[12]|[0-9a-f-]{16,}|@\w+/g;
+const names = /Mozilla.*|Postgres|SQLite|SHA-256|\bdev\b|coagent|--addr [\d.:]+|http\.addr|Mia Chen|Liam Wu|林美玲|王小明|CoAgent Studio|OpenAI|Claude|Gemini|Anthropic|Google|Azure|gpt-[\w.-]+|gemini-[\w.-]+|claude-[\w.-]+|CSV|Markdown|Big5|API|AI|UTC|QR|ID|Ctrl|Shift|Enter|Esc|Tab|Alt|Chrome|Linux|node|English|Token|token|sk[\w*-]+|[A-Z0-9]{4}-[A-Z0-9]{4}|繁體中文|[\w.]+@[\w.]+|https?:\S+|\/[\w/-]+|127\.0\.0\.1\S*|localhost\S*|(?:zh|en)\.[12]|[0-9a-f-]{16,}|@\w+/g;
 
 /** The texts that a reader sees or hears, without those of the other language that a page shows on purpose. */
-function texts() {
+function texts(within) {
   const all = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const walker = document.createTreeWalker(document.querySelector(within), NodeFilter.SHOW_TEXT);
   for (let n = walker.nextNode(); n; n = walker.nextNode()) {
     const e = n.parentElement;
     if (n.data.trim() && !e.closest("script, style, code, pre, kbd, [lang]:not(html), [data-untranslated]") && (e.checkVisibility() || e.closest(".sr-only"))) all.push(n.data.trim());
   }
-  for (const e of document.querySelectorAll("[aria-label], [title], [placeholder], [alt]")) for (const a of ["aria-label", "title", "placeholder", "alt"]) if (e.getAttribute(a)) all.push(e.getAttribute(a));
+  for (const e of document.querySelectorAll(["[aria-label]", "[title]", "[placeholder]", "[alt]"].map((a) => `${within} ${a}`))) for (const a of ["aria-label", "title", "placeholder", "alt"]) if (e.getAttribute(a)) all.push(e.getAttribute(a));
   return [...new Set([document.title, ...all])];
 }
 
@@ -75,11 +75,11 @@ for (const [locale, other] of [
   test(`no page shows a word of another language, nor the name of a text: ${locale}`, async (t) => {
     const w = worlds[locale];
     const wrong = [];
-    const look = async (page, what) => {
+    const look = async (page, what, within = "body") => {
       await page.locator("h1, h2, form").first().waitFor();
       await page.waitForFunction(() => !document.querySelector("[aria-busy=true]"));
       if (!(await page.getAttribute("html", "lang")).startsWith(locale.slice(0, 2))) wrong.push(`${what}: its language is not said`);
-      for (const text of await page.evaluate(texts)) {
+      for (const text of await page.evaluate(texts, within)) {
         const left = [w.teacher.name, w.student.name, w.course, w.room, w.agent, w.says, at, ...w.stored].reduce((rest, own) => rest.replaceAll(own, ""), text).replace(names, "");
         if (other.test(left) || /\b[a-z]\w+\.[a-z]\w+\.\w+/.test(left)) wrong.push(`${what}: ${text.slice(0, 120)}`);
         other.lastIndex = 0;
@@ -103,6 +103,14 @@ for (const [locale, other] of [
       await look(page, `the dialog of ${key}`);
       await page.keyboard.press("Escape");
       await page.getByRole("dialog").waitFor({ state: "detached" });
+    }
+    const operator = await person(t, { wide: true, locale });
+    await enter(operator, server, admin);
+    for (const path of ["/installation", "/installation/backups", "/installation/keys"]) {
+      await operator.goto(server.url + path);
+      await operator.locator("main section > div").first().waitFor();
+      for (const fold of await operator.locator("main summary").all()) await fold.click();
+      await look(operator, path, "main"); // beside it are the courses of both languages
     }
     const student = await person(t, { wide: true, locale, refused: [403, 404] });
     await enter(student, server, w.student);

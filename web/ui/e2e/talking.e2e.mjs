@@ -1,17 +1,15 @@
 // What people do with what was said: they ask again, search, call others, and come back after a long outage.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { end, enter, person, serve, until } from "./harness.mjs";
+import { end, enter, person, root, serve, until } from "./harness.mjs";
 import { scripted } from "./model.mjs";
-import { box, log, rows } from "./room.mjs";
+import { box, log, rows, still } from "./room.mjs";
 import { agent, fill, say, school } from "./seed.mjs";
 
 after(end);
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 
 
 async function open(page, server, who, path) {
@@ -95,16 +93,7 @@ test("another agent is asked about the same message, and one that has answered i
 const seqOf = (page, seq) => log(page).locator(`[data-seq="${seq}"]`);
 /** How far below the upper edge of the log a message stands. */
 const offset = (page, seq) => seqOf(page, seq).evaluate((row) => row.getBoundingClientRect().top - row.closest("[role=log]").getBoundingClientRect().top);
-/** Three frames are painted without a change of where a message stands. */
-async function stands(page, seq) {
-  let at;
-  await until(async () => {
-    at = await offset(page, seq).catch(() => undefined);
-    await page.evaluate(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(r)))));
-    return at !== undefined && (await offset(page, seq).catch(() => undefined)) === at;
-  }, `message ${seq} to stand still`);
-  return at;
-}
+const stands = (page, seq) => still(page, () => offset(page, seq).catch(() => null), `message ${seq}`);
 /** The message that stands first in the log, as somebody reads there. */
 const first = (page) =>
   log(page).evaluate((el) => {

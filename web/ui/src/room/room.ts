@@ -229,13 +229,6 @@ export function openRoom(id: string, at: number | undefined) {
   /** Whether a guard keeps the agents from going on. */
   const isHeld = (): boolean => (void version.value, timeline.lines.some((l) => l.notice?.kind === "guard" && l.notice.open));
 
-  /** Edits what one has said last, if it is there. */
-  function editLast(): void {
-    const last = timeline.stored().findLast((l) => l.own && l.state === "shown");
-    if (!last || !can.value?.post) return;
-    editor.edits(last);
-  }
-
   /** Tells a view of all that comes, until the returned function is called. */
   function beside(view: View): () => void {
     views.add(view);
@@ -261,11 +254,11 @@ export function openRoom(id: string, at: number | undefined) {
   });
 
   const actions = makeActions({ id, timelines, can, unreadFrom: reading.unreadFrom, here, words, t });
-  const editor = makeEditing();
+  const editor = makeEditing(() => (can.value?.post ? timeline.lastOwn() : undefined));
   const ask = makeAsk({ timeline, here, can, archived, info, send, t });
   return {
     id, me, info, can, archived, gone, loaded, failure, rows, unreadAfter, unreadCount: reading.unreadCount, fresh: reading.fresh, said, here, timeline, answering, version, outbox,
-    isThread: false, ...makeLevel(id, words, t), draft: id, asked: shallowRef(at), sight, load, refresh, seen: reading.seen, hold: reading.hold, release: reading.release, send, takeBack, mayStop, isHeld, editLast, returned, beside, linkTo: (seq: number) => `/rooms/${id}/${seq}`,
+    isThread: false, ...makeLevel(id, words, t), draft: id, asked: shallowRef(at), sight, load, refresh, seen: reading.seen, hold: reading.hold, release: reading.release, send, takeBack, mayStop, isHeld, returned, beside, linkTo: (seq: number) => `/rooms/${id}/${seq}`,
     ...history, toEnd, ...actions, ...editor, ...ask,
   };
 }

@@ -16,7 +16,7 @@ import { begun, isOfThread } from "./replies";
 import { Timeline } from "./timeline";
 
 const pageSize = 100;
-const around = 30; // replies before the place at which it opens
+const repliesBefore = 30; // of the place at which it opens
 
 /** A message and its replies, beside the room. To what shows messages it is a room of its own. */
 export function openThread(room: Room, seq: number): Room & { head: { readonly value: Line | undefined } } {
@@ -32,11 +32,11 @@ export function openThread(room: Room, seq: number): Room & { head: { readonly v
   const goal = shallowRef<Goal>();
   const returned = shallowRef<Waiting>();
   const replyTo = ref<Line["replyTo"]>();
-  const editor = makeEditing();
   const unreadAfter = ref<number>();
   const sight = shallowRef<() => Place>();
   const rooms = useRooms();
   const timeline = new Timeline(room.me.id, { wrap: (line) => shallowReactive(line), changed: () => version.value++ });
+  const editor = makeEditing(() => (room.can.value?.post ? timeline.lastOwn() : undefined));
   let early: RoomFrame[] | undefined = []; // what came before the replies were there
   let atEnd = true;
   let over = false;
@@ -58,8 +58,8 @@ export function openThread(room: Room, seq: number): Room & { head: { readonly v
       const last = await page(id, { before: Number.MAX_SAFE_INTEGER });
       return { replies: last, more_before: last.length === pageSize, more_after: false };
     }
-    const [before, after] = await Promise.all([page(id, { before: seq + 1 }, around), page(id, { after: seq })]);
-    return { replies: [...before, ...after], more_before: before.length === around, more_after: after.length === pageSize };
+    const [before, after] = await Promise.all([page(id, { before: seq + 1 }, repliesBefore), page(id, { after: seq })]);
+    return { replies: [...before, ...after], more_before: before.length === repliesBefore, more_after: after.length === pageSize };
   }
 
   async function load(place?: Place): Promise<void> {
@@ -160,11 +160,6 @@ export function openThread(room: Room, seq: number): Room & { head: { readonly v
     else await room.jump(to);
   }
 
-  function editLast(): void {
-    const last = timeline.stored().findLast((l) => l.own && l.state === "shown");
-    if (last && room.can.value?.post) editor.edits(last);
-  }
-
   const ask = makeAsk({ timeline, here: room.here, can: room.can, archived: room.archived, info: room.info, send, t });
   const leave = room.beside({ timeline, take, waits, reload: () => void load(above()) });
   onScopeDispose(() => {
@@ -174,7 +169,7 @@ export function openThread(room: Room, seq: number): Room & { head: { readonly v
 
   return {
     ...room, ...editor, ...ask, head, loaded, gone, failure, version, rows, answering, timeline, more, fresh, goal, returned, replyTo, unreadAfter, unreadCount: ref(0), sight,
-    isThread: true, draft: `${room.id}.${seq}`, load: () => load(), later: async () => void (await fetch("later")), earlier: async () => void (await fetch("earlier")), toUnread: async () => {}, toEnd, send, seen, jump, editLast,
+    isThread: true, draft: `${room.id}.${seq}`, load: () => load(), later: async () => void (await fetch("later")), earlier: async () => void (await fetch("earlier")), toUnread: async () => {}, toEnd, send, seen, jump,
     takeBack: (id, toEdit) => room.takeBack(id, toEdit, returned),
     linkTo: (to) => `${room.linkTo(to)}?thread=${seq}`,
   };

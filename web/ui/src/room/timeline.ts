@@ -33,6 +33,10 @@ export class Timeline {
   turn(id: string): Line | undefined {
     return this.#list.turn(id);
   }
+  /** What the person has said last and can still be changed. */
+  lastOwn(): Line | undefined {
+    return this.stored().findLast((l) => l.own && l.state === "shown");
+  }
   stored(): Line[] {
     return this.#list.stored();
   }
