@@ -1,9 +1,10 @@
-// Ways to sign in beside the password: codes of an app and recovery codes.
+// Ways to sign in beside the password: codes of an app, recovery codes, and providers of identities.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { authenticator } from "./authenticator.mjs";
 import { admin, end, enter, person, serve, setUp, signedIn } from "./harness.mjs";
+import { provider } from "./identities.mjs";
 
 after(end);
 
@@ -184,4 +185,55 @@ test("whom the server asks for it sets it up before anything else, and an admin 
   await hers.getByLabel("Password", { exact: true }).fill(maria.password);
   await hers.getByRole("button", { name: "Sign in", exact: true }).click();
   await hers.getByRole("heading", { name: "Set up two-factor sign-in" }).waitFor();
+});
+
+const ada = { sub: "ada-1", name: "Ada Lovelace", email: "ada@school.example", email_verified: true, sid: "session-1" };
+
+test("somebody new signs in with a provider, signs out there too, and is signed out from there", async (t) => {
+  const school = await provider(t, "school", { people: { Ada: ada }, more: { make_accounts: true, trusted_email: true } });
+  const server = await serve(t, { env: school.env });
+  await setUp(server);
+  const page = await person(t);
+  const signIn = async () => {
+    await page.getByRole("link", { name: "Sign in with School account" }).click();
+    await page.getByRole("link", { name: "I am Ada" }).click();
+  };
+  await page.goto(`${server.url}/courses`);
+  await signIn();
+  await page.waitForURL("**/courses");
+  await page.getByRole("heading", { level: 1, name: "Courses" }).waitFor();
+  await page.getByRole("button", { name: "Sign out", exact: true }).last().click();
+  await page.getByRole("link", { name: "Sign in with School account" }).waitFor();
+  assert.deepEqual(school.signedOut, [ada.sub]);
+
+  await signIn();
+  await page.getByRole("heading", { name: "Hello, Ada Lovelace" }).waitFor();
+  await school.signOut(server, { sid: ada.sid });
+  await page.getByText("Your session has ended").waitFor();
+});
+
+test("a sign-in with a provider asks for the code here, and signs out there afterwards", async (t) => {
+  const tea = { ...ada, email: admin.username };
+  const school = await provider(t, "school", { people: { Tea: tea }, more: { trusted_email: true, second_factor: "ask" } });
+  const server = await serve(t, { env: school.env });
+  await setUp(server);
+  const page = await person(t, { refused: [400] });
+  await enter(page, server, admin);
+  await page.goto(`${server.url}/account/security`);
+  await page.getByRole("button", { name: "Set up" }).click();
+  const { codes, list } = await setUpForm(page, admin.password);
+  await keep(list);
+  await page.getByText(/^On since/).waitFor();
+
+  const other = await person(t);
+  await other.goto(`${server.url}/courses`);
+  await other.getByRole("link", { name: "Sign in with School account" }).click();
+  await other.getByRole("link", { name: "I am Tea" }).click();
+  await other.getByRole("button", { name: /Use a recovery code/ }).click();
+  await other.getByLabel("Recovery code", { exact: true }).fill(codes[0]);
+  await other.getByRole("button", { name: "Sign in", exact: true }).click();
+  await other.getByRole("heading", { level: 1, name: "Courses" }).waitFor();
+  await other.getByRole("button", { name: "Sign out", exact: true }).last().click();
+  await other.getByRole("link", { name: "Sign in with School account" }).waitFor();
+  assert.deepEqual(school.signedOut, [ada.sub]);
 });
