@@ -341,6 +341,9 @@ func (a *App) Start(ctx context.Context) error {
 	return nil
 }
 
+// Closing is closed when this process shuts down. Whatever streams ends then.
+func (a *App) Closing() <-chan struct{} { return a.process.closing }
+
 // CloseSockets tells all connected clients that this process shuts down. It waits
 // until the last frames are written, or until ctx ends.
 func (a *App) CloseSockets(ctx context.Context) error {

@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/gofiber/fiber/v2/middleware/adaptor"
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/wording"
@@ -34,8 +33,8 @@ func (s *Server) queuePage() error {
 	if err != nil {
 		return err
 	}
+	bridge := s.bridged()
 	page := func(c *fiber.Ctx) error {
-		ctx := c.UserContext()
 		if strings.HasPrefix(c.Path(), pathQueue+"/assets/") {
 			unlogged(c)
 		}
@@ -50,7 +49,7 @@ func (s *Server) queuePage() error {
 		if err := s.operate(c, actor); err != nil {
 			return err
 		}
-		if err := adaptor.HTTPHandlerFunc(func(w http.ResponseWriter, r *http.Request) { ui.ServeHTTP(w, s.withBase(r.WithContext(ctx))) })(c); err != nil {
+		if err := bridge.serve(c, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { ui.ServeHTTP(w, s.withBase(r)) })); err != nil {
 			return err
 		}
 		return queueProblem(c)
