@@ -196,6 +196,89 @@ func forge(t *testing.T, entries ...entry) []byte {
 	return out.Bytes()
 }
 
+func rowsOf(table string, part int, lines string) entry {
+	return entry{name: fmt.Sprintf("rows/%s/%06d.jsonl", table, part), content: lines + "\n"}
+}
+
+func file(id, content string) entry { return entry{name: "files/" + id + "/000001", content: content} }
+
+func fileEnded(id, content string) entry {
+	return entry{name: "files/" + id + "/end.json", content: fmt.Sprintf(`{"bytes":%d,"sha256":"%x"}`, len(content), sha256.Sum256([]byte(content)))}
+}
+
+// A bomb is refused by what it unpacks to, before it is unpacked.
+func TestBomb(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	z, err := zstd.NewWriter(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := tar.NewWriter(z)
+	zeros := make([]byte, 1<<20)
+	err = w.WriteHeader(&tar.Header{Name: "manifest.json", Typeflag: tar.TypeReg, Size: 64 << 20, Format: tar.FormatPAX})
+	for range 64 {
+		_, more := w.Write(zeros)
+		err = errors.Join(err, more)
+	}
+	if err := errors.Join(err, w.Close(), z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if out.Len() > 1<<16 {
+		t.Fatalf("the bomb has %d bytes", out.Len())
+	}
+	_, _, err = archive.Read(bytes.NewReader(out.Bytes()), archive.Into{})
+	var d *archive.Damage
+	if !errors.As(err, &d) || d.At > 4<<20 {
+		t.Errorf("got %v, want damage before the content was unpacked", err)
+	}
+}
+
+// Whichever byte of an entry is another than it was, the damage is in that entry.
+func TestDamageNamesItsEntry(t *testing.T) {
+	t.Parallel()
+	data, _ := write(t, 300)
+	var plain []byte
+	z, err := zstd.NewReader(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	if plain, err = z.DecodeAll(data, nil); err != nil {
+		t.Fatal(err)
+	}
+	packer, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := bytes.NewReader(plain)
+	entries := tar.NewReader(in)
+	seen := 0
+	for {
+		h, err := entries.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := int64(len(plain)) - int64(in.Len())
+		for _, at := range []int64{0, h.Size / 2, h.Size - 1} {
+			bad := bytes.Clone(plain)
+			bad[begin+at] ^= 1
+			_, _, err := archive.Read(bytes.NewReader(packer.EncodeAll(bad, nil)), archive.Into{})
+			var d *archive.Damage
+			if !errors.As(err, &d) || !strings.Contains(d.Entry, h.Name) {
+				t.Errorf("byte %d of %s: got %v", at, h.Name, err)
+			}
+		}
+		seen++
+	}
+	if seen < 6 {
+		t.Errorf("only %d entries", seen)
+	}
+}
+
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	head := func(tables string) entry {
@@ -214,6 +297,26 @@ func TestHostile(t *testing.T) {
 		"twice":             {head(`{"name":"p","columns":[{"name":"id","kind":"text"}]},{"name":"p","columns":[{"name":"id","kind":"text"}]}`)},
 		"no end":            {good},
 		"an unknown table":  {good, {name: "rows/rooms/000001.jsonl", content: "[\"x\"]\n"}},
+		"rows twice":        {good, rowsOf("people", 1, `["x"]`), rowsOf("people", 1, `["x"]`)},
+		"parts in disorder": {good, rowsOf("people", 1, `["x"]`), rowsOf("people", 3, `["x"]`), rowsOf("people", 2, `["x"]`)},
+		"tables in disorder": {head(`{"name":"a","columns":[{"name":"id","kind":"text"}]},{"name":"b","columns":[{"name":"id","kind":"text"}]}`),
+			rowsOf("b", 1, `["x"]`), rowsOf("a", 1, `["x"]`)},
+		"rows after files":  {good, {name: "files/a/000001", content: "x"}, rowsOf("people", 1, `["x"]`)},
+		"a manifest twice":  {good, good},
+		"an unknown entry":  {good, {name: "notes.txt", content: "x"}},
+		"an absolute path":  {good, {name: "/etc/passwd", content: "x"}},
+		"a file twice":      {good, file("a", "x"), fileEnded("a", "x"), file("a", "x"), fileEnded("a", "x"), {name: "end.json", content: "{}"}},
+		"a piece twice":     {good, file("a", "x"), file("a", "x")},
+		"bad JSON":          {good, rowsOf("people", 1, `["x"`)},
+		"JSON of no row":    {good, rowsOf("people", 1, `{"id":"x"}`)},
+		"JSON and more":     {good, rowsOf("people", 1, `["x"]["y"]`)},
+		"a bad manifest":    {{name: "manifest.json", content: "{"}},
+		"a bad end":         {good, {name: "end.json", content: "{"}},
+		"many rows at once": {good, rowsOf("people", 1, strings.Repeat("[\"\"]\n", archive.PartBytes/5+1)+`[""]`)},
+		"many values":       {good, rowsOf("people", 1, "["+strings.Repeat("1,", archive.PartBytes)+"1]")},
+		"a long manifest":   {{name: "manifest.json", content: strings.Repeat(" ", archive.PartBytes+1)}},
+		"a long piece":      {good, {name: "files/a/000001", content: strings.Repeat("x", archive.PartBytes+1)}},
+		"a deep value":      {good, rowsOf("people", 1, strings.Repeat("[", 1<<20))},
 		"a missing part":    {good, {name: "rows/people/000002.jsonl", content: "[\"x\"]\n"}},
 		"another kind":      {good, {name: "rows/people/000001.jsonl", content: "[1]\n"}},
 		"too many values":   {good, {name: "rows/people/000001.jsonl", content: "[\"a\",\"b\"]\n"}},
@@ -292,6 +395,31 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if _, _, err := archive.Read(bytes.NewReader(data), archive.Into{}); err != nil && !errors.As(err, new(*archive.Damage)) && !errors.Is(err, archive.ErrNewer) {
 			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// FuzzEntries reads archives whose entries are what they say that they are, and hold anything.
+func FuzzEntries(f *testing.F) {
+	f.Add("rows/people/000001.jsonl", []byte("[\"x\"]\n"), "end.json", []byte("{}"))
+	f.Add("files/a/000001", []byte("x"), "files/a/end.json", []byte(`{"bytes":1}`))
+	f.Add("manifest.json", []byte("{}"), "../x", []byte("[[[["))
+	f.Fuzz(func(t *testing.T, first string, one []byte, second string, two []byte) {
+		if len(first) > 90 || len(second) > 90 || strings.ContainsRune(first+second, 0) {
+			return // no name of an entry
+		}
+		data := forge(t, entry{name: "manifest.json", content: `{"format":1,"schema":["0101"],"tables":[{"name":"people","columns":[{"name":"id","kind":"text"}]}]}`},
+			entry{name: first, content: string(one)}, entry{name: second, content: string(two)})
+		_, _, err := archive.Read(bytes.NewReader(data), archive.Into{Rows: func(_ *archive.Table, rows [][]any) error {
+			for _, row := range rows {
+				if len(row) != 1 {
+					t.Errorf("got %v, want one value", row)
+				}
+			}
+			return nil
+		}})
+		if err != nil && !errors.As(err, new(*archive.Damage)) {
+			t.Errorf("got %v, want a *Damage", err)
 		}
 	})
 }

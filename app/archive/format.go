@@ -15,7 +15,8 @@
 //   - Without its last entry an archive is cut, and is refused.
 //   - Each entry carries the SHA-256 of its content in its header.
 //   - Equal rows are equal lines, whichever database they come from.
-//   - Writing and reading hold one entry in memory, and never more than MaxEntry.
+//   - Writing and reading hold one entry in memory, and never more than MaxEntry. An entry
+//     that is longer than PartBytes is one row.
 //   - No name in an archive is ever used as a path.
 package archive
 

@@ -141,6 +141,9 @@ func (r *reading) next() (string, []byte, error) {
 	if h.Typeflag != tar.TypeReg || h.Size > MaxEntry || h.Size < 0 {
 		return "", nil, errors.New("an entry is no plain file, or too long")
 	}
+	if h.Size > PartBytes && !strings.HasPrefix(h.Name, "rows/") {
+		return "", nil, errors.New("an entry is too long for what it is")
+	}
 	// The buffer grows with what is really there, and not with what the header says.
 	var content bytes.Buffer
 	if _, err := io.CopyN(&content, r.tar, h.Size); err != nil {
@@ -182,6 +185,11 @@ func (r *reading) readRows(table, part string, content []byte) error {
 	if s.Parts++; part != fmt.Sprintf("%06d.jsonl", s.Parts) {
 		return fmt.Errorf("part %d of its table is missing", s.Parts)
 	}
+	// A few bytes of a line are many in memory, so a long entry is one row, and no row has more
+	// values than its table has columns.
+	if len(content) > PartBytes && (bytes.IndexByte(content, '\n') != len(content)-1 || values(content) > len(t.Columns)) {
+		return errors.New("an entry as long as that has one row")
+	}
 	var rows [][]any
 	for len(content) > 0 {
 		i := bytes.IndexByte(content, '\n')
@@ -201,6 +209,22 @@ func (r *reading) readRows(table, part string, content []byte) error {
 		return nil
 	}
 	return took(r.into.Rows(t, rows))
+}
+
+// values is how many values a line has at most.
+func values(line []byte) int {
+	n, text := 1, false
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case text && c == '\\':
+			i++ // what is escaped ends no text
+		case c == '"':
+			text = !text
+		case c == ',' && !text:
+			n++
+		}
+	}
+	return n
 }
 
 func (r *reading) endTable() {

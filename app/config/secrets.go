@@ -8,13 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/fernet/fernet-go"
 	"github.com/gofrs/flock"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/coagent-studio/coagent/app/blob"
 	"github.com/coagent-studio/coagent/app/secret"
 )
 
@@ -152,7 +152,7 @@ func createSecrets(dir string, inUse func() (bool, error)) (err error) {
 	if err := os.Rename(path+".tmp", path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return blob.SyncFolder(dir)
 }
 
 func generateSecrets() ([]byte, error) {
@@ -182,17 +182,6 @@ func writeSynced(path string, text []byte) error {
 	}
 	_, err = f.Write(text)
 	return errors.Join(err, f.Sync(), f.Close())
-}
-
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // folders cannot be opened for this on that system
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // readSecrets reads from the file the secrets that the configuration lacks.
