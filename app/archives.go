@@ -169,11 +169,6 @@ func (e *exactly) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// check reads a whole archive and checks it.
-func (a *Archives) check(ctx context.Context, from io.Reader) (*archive.Manifest, *archive.End, error) {
-	return VerifyArchive(ctx, from, a.tell)
-}
-
 // VerifyArchive reads a whole archive and checks that nothing of it is missing or changed.
 func VerifyArchive(ctx context.Context, from io.Reader, tell func(Progress)) (*archive.Manifest, *archive.End, error) {
 	rows, bytes := int64(0), int64(0)

@@ -27,7 +27,8 @@ func TestStandingMetrics(t *testing.T) {
 				if err := tx.CreateBackup(t.Context(), b); err != nil {
 					return err
 				}
-				if err := tx.ClaimBackup(t.Context(), b.ID, now); err != nil {
+				b, err := tx.ClaimBackup(t.Context(), b.ID, b.Attempt, b.Place, now)
+				if err != nil {
 					return err
 				}
 				b.State, b.EndedAt = state, now.Add(-ago)

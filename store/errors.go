@@ -44,7 +44,7 @@ type lostError struct{ error }
 func (e *lostError) Error() string { return ErrLost.Error() + ": " + e.error.Error() }
 
 // Is tells that it is an ErrLost.
-func (e *lostError) Is(target error) bool { return target == ErrLost } //nolint:errorlint // the question itself
+func (e *lostError) Is(target error) bool { return target == ErrLost }
 
 // Unwrap returns the driver's error.
 func (e *lostError) Unwrap() error { return e.error }
