@@ -60,7 +60,7 @@ func recipesOf(page string) (all []recipe) {
 //
 // In a recipe stand for what the reader has instead: 127.0.0.1:8000 for the running server,
 // the address of the papers' Postgres for another database, which is empty, and
-// /var/backups for a folder.
+// /var/backups and /var/lib/coagent-restored for folders.
 func TestRecipes(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/operate.md")
@@ -98,8 +98,9 @@ func (r *recipe) try(t *testing.T, s *proctest.Site) {
 	}
 	script := r.script
 	for shown, has := range map[string]string{
-		"127.0.0.1:8000": strings.TrimPrefix(serve.URL, "http://"),
-		"/var/backups":   t.TempDir(),
+		"127.0.0.1:8000":            strings.TrimPrefix(serve.URL, "http://"),
+		"/var/backups":              t.TempDir(),
+		"/var/lib/coagent-restored": filepath.Join(t.TempDir(), "restored"),
 		"postgres://coagent:a-password@db.school.example:5432/coagent": storetest.Postgres(t),
 	} {
 		script = strings.ReplaceAll(script, shown, has)
