@@ -130,7 +130,7 @@ func lost(t *testing.T, r *apptest.Rig, dir string, tries int) *store.Backup {
 		_, err2 := tx.ClaimBackup(t.Context(), b.ID, 1, dir, r.Now().UTC().Add(-time.Second))
 		return errors.Join(err, err2)
 	})
-	if err := errors.Join(err, os.WriteFile(filepath.Join(dir, "lost.1.partial"), []byte("half"), 0o600)); err != nil {
+	if err := errors.Join(err, os.WriteFile(filepath.Join(dir, "lost.1.coagent-partial"), []byte("half"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	return b

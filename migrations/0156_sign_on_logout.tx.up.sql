@@ -12,7 +12,7 @@ CREATE TABLE pending_sign_ons (
     id                 TEXT PRIMARY KEY,
     user_id            TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     provider           TEXT NOT NULL,
-    subject            TEXT NOT NULL,
+    subject            TEXT,
     sid                TEXT,
     encrypted_id_token TEXT NOT NULL,
     expires_at         {{.Time}} NOT NULL

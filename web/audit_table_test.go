@@ -267,6 +267,8 @@ var unaudited = map[string]string{
 	"POST /api/v1/login/test-token": asksOnly,
 	"POST /api/v1/setup":            "it works once for a database: see app.TestSetUp",
 
+	"POST " + pathProviders + "/{provider}/logout": "each session that it ends leaves a line: see app.TestSignedOutByProvider",
+
 	"POST /api/v1/users/me/two-factor": "it counts when it is confirmed",
 	"POST /api/v1/users/me/identities": "the line is written when the browser comes back, see app.TestIdentities",
 

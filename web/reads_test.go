@@ -26,7 +26,7 @@ var moreReads = map[string]int{
 	// Whether the person may change the agent takes as many as in all routes of agents.
 	v1 + "/threads/{thread_id}/turns/{turn_id}": 10,
 	v1 + "/rooms/{room_id}/a2a":                 6,
-	v1 + "/admin/keys":                          9, // one for each column that may hold secrets
+	v1 + "/admin/keys":                          10, // one for each column that may hold secrets
 	// Sums, each by another index, and what agents cost.
 	v1 + "/courses/{course_id}/figures": 8,
 	// What takes a request for each room otherwise.
