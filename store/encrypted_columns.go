@@ -46,7 +46,7 @@ func EncryptedColumns() []EncryptedColumn {
 		{Table: "agent_keys", Column: "encrypted_key", Key: []string{"agent_id", "key_type"}, Holds: "agents' further model keys"},
 		{Table: "two_factors", Column: "encrypted_secret", Key: []string{"user_id"}, Holds: "the keys of people's authenticator apps"},
 		{Table: "session_sign_ons", Column: "encrypted_id_token", Key: []string{"session_id"}, Holds: "what signs people out at providers of identities"},
-		{Table: "pending_sign_ons", Column: "encrypted_id_token", Key: []string{"id"}, Holds: "the same for sign-ins that wait for a code"},
+		{Table: "pending_sign_ons", Column: "encrypted_id_token", Key: []string{"id"}, Holds: "sign-ins at providers of identities that wait for a code"},
 		{Table: "settings", Column: "value", Key: []string{"key"}, Only: []string{SettingDemo}, Mixed: true, Holds: "the demo's accounts"},
 		{Table: "settings", Column: "value", Key: []string{"key"}, Only: []string{SettingCanary}, Holds: "the word that proves the keys"},
 	}
