@@ -29,8 +29,8 @@ import (
 
 const (
 	// moreMemory is what strangers may make a process use beside what it uses
-	// anyway.
-	moreMemory = 64 << 20
+	// anyway, and what a collector without a turn has left lying.
+	moreMemory = 80 << 20
 	// softMemory is beyond what a process needs that holds to its totals. Go collects its
 	// garbage before it takes more, so beyond it is what is in use. Without it the memory
 	// of a process depends on when the collector gets its turn on a busy machine.
